@@ -1,1 +1,6 @@
 //! Daemon.
+
+pub mod gate;
+pub mod post;
+pub mod principal;
+pub mod session;

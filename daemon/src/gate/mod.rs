@@ -1,0 +1,3 @@
+//! The gate: who connects, HELLO and WELCOME, limits, heartbeat and back-pressure.
+
+pub mod outbox;

@@ -1,0 +1,3 @@
+//! Sessions: one task each, and the registry that knows them by name.
+
+pub mod command;
