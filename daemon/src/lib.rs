@@ -1,5 +1,7 @@
 //! Daemon.
 
+pub mod credential;
+pub mod failover;
 pub mod gate;
 pub mod post;
 pub mod principal;
