@@ -1,0 +1,12 @@
+//! What we know of each agent CLI, as data and as pure readers of what it shows.
+//!
+//! Nothing here starts or signals a process: a [`definition`] says how a harness is launched, typed to and read;
+//! [`screen`], [`scan`], [`readiness`] and [`observe`] turn its output into states and notices.
+
+pub mod escape;
+pub mod flood;
+pub mod osc;
+pub mod query;
+pub mod scan;
+pub mod screen;
+pub mod view;
