@@ -3,6 +3,7 @@
 pub mod credential;
 pub mod failover;
 pub mod gate;
+pub mod harness;
 pub mod post;
 pub mod principal;
 pub mod session;

@@ -142,7 +142,11 @@ impl EscapeScanner {
             State::EscapeIntermediate => match byte {
                 0x20..=0x2f => self.hold(byte),
                 0x30..=0x7e => {
-                    self.emit(Sequence::Escape { intermediates: &self.held, last: byte }, position + 1, found);
+                    self.emit(
+                        Sequence::Escape { intermediates: &self.held, last: byte },
+                        position + 1,
+                        found,
+                    );
                     self.state = State::Ground;
                 }
                 _ => {}

@@ -52,10 +52,16 @@ impl Mark {
 fn effect(sequence: &Sequence<'_>, rows: u16) -> Effect {
     match *sequence {
         Sequence::Csi { params: b"" | b"0", intermediates: b"", last: b'm' } => Effect::ColourReset,
-        Sequence::Csi { params: [b'0'..=b'9' | b';' | b':', ..], intermediates: b"", last: b'm' } => Effect::Colour,
+        Sequence::Csi { params: [b'0'..=b'9' | b';' | b':', ..], intermediates: b"", last: b'm' } => {
+            Effect::Colour
+        }
         Sequence::Csi { params: b"" | b"0" | b"1" | b"2", intermediates: b"", last: b'K' } => Effect::Line,
         Sequence::Csi { params, intermediates: b"", last: b'r' } if !params.starts_with(b"?") => {
-            if is_whole_screen(params, rows) { Effect::Barrier } else { Effect::PartScrolls }
+            if is_whole_screen(params, rows) {
+                Effect::Barrier
+            } else {
+                Effect::PartScrolls
+            }
         }
         Sequence::Escape { intermediates: b"", last: b'c' } => Effect::WholeScrolls,
         _ => Effect::Barrier,
@@ -63,9 +69,9 @@ fn effect(sequence: &Sequence<'_>, rows: u16) -> Effect {
 }
 
 fn is_whole_screen(params: &[u8], rows: u16) -> bool {
-    let mut sides = params.split(|b| *b == b';').map(|digits| {
-        std::str::from_utf8(digits).ok().and_then(|d| d.parse::<u16>().ok()).unwrap_or(0)
-    });
+    let mut sides = params
+        .split(|b| *b == b';')
+        .map(|digits| std::str::from_utf8(digits).ok().and_then(|d| d.parse::<u16>().ok()).unwrap_or(0));
     let top = sides.next().unwrap_or(0);
     let bottom = sides.next().unwrap_or(0);
     top <= 1 && (bottom == 0 || bottom >= rows)

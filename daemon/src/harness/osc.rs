@@ -122,7 +122,8 @@ mod tests {
             report("7501;state=working:app=codex"),
             StatusReport { state: Reported::Working, app: Some("codex".into()), message: None }
         );
-        let blocked = report("7501;state=blocked:app=claude-code:kind=permission:msg=YXBwcm92ZSBCYXNoOiB0b3VjaCB4Mw==");
+        let blocked =
+            report("7501;state=blocked:app=claude-code:kind=permission:msg=YXBwcm92ZSBCYXNoOiB0b3VjaCB4Mw==");
         assert_eq!(blocked.state, Reported::Blocked(Some("permission".into())));
         assert_eq!(blocked.message.as_deref(), Some("approve Bash: touch x3"));
         assert_eq!(report("7501;state=clear").app, None);

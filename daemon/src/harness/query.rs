@@ -151,7 +151,9 @@ fn reply(question: Question, context: AnswerContext) -> Option<String> {
             let (r, g, b) = palette(index);
             format!("\x1b]4;{index};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}\x1b\\")
         }
-        Question::PrivateMode(2004) => format!("\x1b[?2004;{}$y", if context.bracketed_paste { 1 } else { 2 }),
+        Question::PrivateMode(2004) => {
+            format!("\x1b[?2004;{}$y", if context.bracketed_paste { 1 } else { 2 })
+        }
         Question::PrivateMode(mode) => format!("\x1b[?{mode};0$y"),
         Question::TextAreaCells => format!("\x1b[8;{};{}t", context.size.0, context.size.1),
         Question::Termcap => "\x1bP0+r\x1b\\".to_owned(),
@@ -235,7 +237,10 @@ mod tests {
 
     #[test]
     fn ordinary_output_asks_nothing() {
-        assert_eq!(asked(b"\x1b[?2004h\x1b[31mtext\x1b[0m\x1b]0;6n\x07\x1b[2J\x1b[>7u\x1b[<u\x1b[18;1H"), vec![]);
+        assert_eq!(
+            asked(b"\x1b[?2004h\x1b[31mtext\x1b[0m\x1b]0;6n\x07\x1b[2J\x1b[>7u\x1b[<u\x1b[18;1H"),
+            vec![]
+        );
         assert_eq!(answer(&[], context(true)), None);
     }
 

@@ -91,8 +91,10 @@ mod tests {
         let single: Vec<Signal> = CLAUDE.iter().flat_map(|b| scanner.scan(&[*b])).collect();
         assert_eq!(whole, single);
         assert_eq!(whole.first(), Some(&Signal::Title("✳ Claude Code".into())));
-        let asked: Vec<Question> =
-            whole.iter().filter_map(|s| if let Signal::Query(q) = s { Some(q.question) } else { None }).collect();
+        let asked: Vec<Question> = whole
+            .iter()
+            .filter_map(|s| if let Signal::Query(q) = s { Some(q.question) } else { None })
+            .collect();
         use Question::{KittyKeyboard, PrimaryAttributes, StatusReports, Version};
         assert_eq!(asked, [Version, KittyKeyboard, StatusReports, PrimaryAttributes]);
         assert!(matches!(
@@ -104,7 +106,8 @@ mod tests {
     #[test]
     fn a_replayed_query_is_not_asked_again() {
         let live = SignalScanner::new(0, 0).scan(CLAUDE);
-        let last = live.iter().filter_map(|s| if let Signal::Query(q) = s { Some(q.end) } else { None }).max();
+        let last =
+            live.iter().filter_map(|s| if let Signal::Query(q) = s { Some(q.end) } else { None }).max();
         let replayed = SignalScanner::new(0, last.unwrap()).scan(CLAUDE);
         assert!(!replayed.iter().any(|s| matches!(s, Signal::Query(_))));
         assert_eq!(replayed.len(), 2, "titles and reports are still told: {replayed:?}");

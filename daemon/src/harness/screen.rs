@@ -99,7 +99,8 @@ impl VtScreen {
         let mut marks = std::mem::take(&mut self.marks);
         marks.clear();
         self.escapes.scan(bytes, |found| marks.push(Mark::of(&found, base, rows)));
-        let whole = self.escapes.unfinished().map_or(bytes.len(), |start| start.saturating_sub(base) as usize);
+        let whole =
+            self.escapes.unfinished().map_or(bytes.len(), |start| start.saturating_sub(base) as usize);
 
         let mut drawn = 0;
         for run in flood::runs(&marks, whole, &mut self.whole_screen_scrolls) {
@@ -279,7 +280,9 @@ mod tests {
 
     #[test]
     fn a_checkpoint_and_the_rest_of_the_stream_give_the_same_screen() {
-        let stream = "one\r\n\x1b[?1049h\x1b[2J\x1b[3;4Hin\x1b[1mbold\x1b[?2004h\x1b[4;1Hrest ✻ and \x1b[32mgreen".as_bytes();
+        let stream =
+            "one\r\n\x1b[?1049h\x1b[2J\x1b[3;4Hin\x1b[1mbold\x1b[?2004h\x1b[4;1Hrest ✻ and \x1b[32mgreen"
+                .as_bytes();
         for cut in 0..=stream.len() {
             let mut first = VtScreen::new(6, 30, 100);
             first.feed(&stream[..cut]);
@@ -298,7 +301,9 @@ mod tests {
     fn a_flood_of_coloured_lines_is_mostly_skipped_and_ends_in_the_same_picture() {
         let mut stream = b"\x1b[2J\x1b[10;5Hold text that must scroll away".to_vec();
         for n in 0..20_000 {
-            stream.extend(format!("\x1b[3{}mline {n}\x1b[0m {}\x1b[K\r\n", n % 8, "x".repeat(n % 150)).into_bytes());
+            stream.extend(
+                format!("\x1b[3{}mline {n}\x1b[0m {}\x1b[K\r\n", n % 8, "x".repeat(n % 150)).into_bytes(),
+            );
         }
         stream.extend_from_slice(b"\x1b[33mend");
         let mut screen = VtScreen::new(30, 100, 0);
