@@ -1,5 +1,6 @@
 //! Everything that post is told, and the seams through which it talks to connections and sessions.
 
+use posthouse_protocol::handshake::{Agreed, DaemonInfo, ServerLimits};
 use posthouse_protocol::payload::AgentInfo;
 use posthouse_protocol::{Evidence, Frame, Hello, ReceiptState, Violation, When};
 use tokio::sync::{mpsc, oneshot};
@@ -70,6 +71,12 @@ pub struct Admit {
     pub principal: Principal,
     /// What it said.
     pub hello: Hello,
+    /// What both sides speak, for WELCOME.
+    pub agreed: Agreed,
+    /// The connection's limits, for WELCOME.
+    pub limits: ServerLimits,
+    /// This daemon, for WELCOME.
+    pub daemon: DaemonInfo,
     /// Where its frames go. Post writes nothing there before it has answered `reply`.
     pub outbox: Outbox,
     /// The answer. After `Ok`, WELCOME is written by post itself as the first chunk of the outbox, then what was kept
