@@ -1,0 +1,175 @@
+//! The writer thread: takes whatever queued up while the last commit ran, commits it as one transaction, and tells
+//! the submitters. There is no timer and no fixed batch: a lone submission is committed at once, and under load the
+//! batches grow as large as one flush takes time.
+
+use std::sync::mpsc::Receiver;
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use super::apply::Rows;
+use super::prune::Pruner;
+use super::writer::{Job, Submission};
+use super::{Committed, Durability, Op, Retention, Seq, WriteError};
+
+/// Most submissions in one transaction, so that the first of them need not wait for an endless last.
+const MAX_BATCH: usize = 4096;
+
+/// Events written before an idle moment is used to copy the log back into the database.
+const CHECKPOINT_EVENTS: i64 = 8192;
+
+/// The thread's state. The statements borrow the connection, so both live on the thread's stack.
+struct Thread<'db> {
+    db: &'db Connection,
+    rows: Rows<'db>,
+    pruner: Pruner<'db>,
+    /// Whether commits are flushed to disk, as the connection is set now.
+    flushing: bool,
+    /// Position at the last checkpoint.
+    checkpointed: i64,
+}
+
+/// Runs until told to close or until every handle is gone. `ready` hears whether it could start.
+pub(super) fn run(
+    db: &Connection,
+    retention: Retention,
+    jobs: &Receiver<Job>,
+    committed: &watch::Sender<Seq>,
+    ready: impl FnOnce(rusqlite::Result<()>),
+) {
+    let mut thread = match Thread::start(db, retention) {
+        Ok(thread) => thread,
+        Err(error) => return ready(Err(error)),
+    };
+    committed.send_replace(thread.last());
+    ready(Ok(()));
+
+    let mut batch = Vec::new();
+    loop {
+        let more = thread.gather(jobs, &mut batch);
+        thread.commit(&mut batch, committed);
+        if !more {
+            break;
+        }
+    }
+    thread.checkpoint();
+}
+
+impl<'db> Thread<'db> {
+    fn start(db: &'db Connection, retention: Retention) -> rusqlite::Result<Self> {
+        let rows = Rows::prepare(db)?;
+        let checkpointed = rows.next();
+        Ok(Self { db, rows, pruner: Pruner::prepare(db, retention)?, flushing: true, checkpointed })
+    }
+
+    fn last(&self) -> Seq {
+        Seq(self.rows.next() - 1)
+    }
+
+    /// Waits for one job and takes all that are queued; false when there will be no more.
+    fn gather(&mut self, jobs: &Receiver<Job>, batch: &mut Vec<Submission>) -> bool {
+        let first = jobs.try_recv().ok().or_else(|| {
+            self.rest();
+            jobs.recv().ok()
+        });
+        let mut next = first.unwrap_or(Job::Close);
+        loop {
+            match next {
+                Job::Submission(submission) => batch.push(submission),
+                Job::Close => return false,
+            }
+            if batch.len() == MAX_BATCH {
+                return true;
+            }
+            match jobs.try_recv() {
+                Ok(job) => next = job,
+                Err(_) => return true,
+            }
+        }
+    }
+
+    /// Commits the batch and completes its submissions in order. If SQLite refuses one of them, each is tried alone, so
+    /// that only the one at fault fails; if the storage fails, all fail alike and the next batch tries afresh.
+    fn commit(&mut self, batch: &mut Vec<Submission>, committed: &watch::Sender<Seq>) {
+        match self.transaction(batch) {
+            Ok(outcomes) => {
+                committed.send_replace(self.last());
+                for (submission, outcome) in batch.drain(..).zip(outcomes) {
+                    submission.complete(Ok(outcome));
+                }
+            }
+            Err(error) if error.is_storage() || batch.len() < 2 => {
+                tracing::error!(%error, submissions = batch.len(), "journal write failed");
+                for submission in batch.drain(..) {
+                    submission.complete(Err(error.clone()));
+                }
+            }
+            Err(_) => {
+                for submission in std::mem::take(batch) {
+                    self.commit(&mut vec![submission], committed);
+                }
+            }
+        }
+    }
+
+    fn transaction(&mut self, batch: &[Submission]) -> Result<Vec<Committed>, WriteError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let before = self.rows.next();
+        let outcomes = self.try_transaction(batch);
+        if outcomes.is_err() {
+            self.rows.rewind(before);
+            // After some errors SQLite has rolled back by itself.
+            if !self.db.is_autocommit()
+                && let Err(error) = self.db.execute_batch("ROLLBACK")
+            {
+                tracing::error!(%error, "journal rollback failed");
+            }
+        }
+        outcomes.map_err(WriteError::from)
+    }
+
+    fn try_transaction(&mut self, batch: &[Submission]) -> rusqlite::Result<Vec<Committed>> {
+        self.set_flushing(batch.iter().any(|s| s.durability == Durability::Durable))?;
+        self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let before = self.rows.next();
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for submission in batch {
+            outcomes.push(self.rows.apply(&submission.ops)?);
+        }
+        for op in batch.iter().flat_map(|s| &s.ops) {
+            if let Op::Prune { now_ms } = op {
+                self.pruner.sweep(*now_ms, self.rows.next())?;
+            }
+        }
+        let written = self.rows.next() - before;
+        self.pruner.after_batch(written, self.rows.take_receipts(), self.rows.now_ms(), self.rows.next())?;
+        self.db.prepare_cached("COMMIT")?.execute([])?;
+        Ok(outcomes)
+    }
+
+    /// With `FULL` a commit is flushed before it returns; with `NORMAL` it reaches the page cache, which outlives us but
+    /// not the machine.
+    fn set_flushing(&mut self, flushing: bool) -> rusqlite::Result<()> {
+        if self.flushing != flushing {
+            self.db.pragma_update(None, "synchronous", if flushing { "FULL" } else { "NORMAL" })?;
+            self.flushing = flushing;
+        }
+        Ok(())
+    }
+
+    /// Nothing is queued: a good moment to copy the log back, if it has grown.
+    fn rest(&mut self) {
+        if self.rows.next() - self.checkpointed >= CHECKPOINT_EVENTS {
+            self.checkpoint();
+        }
+    }
+
+    fn checkpoint(&mut self) {
+        self.checkpointed = self.rows.next();
+        if let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            tracing::warn!(%error, "journal checkpoint failed");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Events by cursor.
+
+use rusqlite::named_params;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+
+use super::{Page, Reader, limits, row};
+use crate::journal::{Event, ReadError, Seq, Subject};
+
+/// Which events; none of a filter means any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// A kind (`receipt`), or a family of kinds by its first word (`session` for `session.state`).
+    pub kind: Option<String>,
+    /// What they are about.
+    pub subject: Option<Subject>,
+}
+
+impl Reader {
+    /// Events of `owner` after `cursor`, oldest first. To read on, give the last row's position.
+    pub fn events(
+        &self,
+        owner: u32,
+        cursor: Seq,
+        limit: usize,
+        filter: &EventFilter,
+    ) -> Result<Page<Event>, ReadError> {
+        let (limit, sql_limit) = limits(limit);
+        let sql = format!(
+            "SELECT {} FROM event
+             WHERE seq > :after AND owner = :owner
+               AND (:kind IS NULL OR kind = :kind OR substr(kind, 1, length(:kind) + 1) = :kind || '.')
+               AND (:subject IS NULL OR subject = :subject)
+             ORDER BY seq LIMIT :limit",
+            row::EVENT
+        );
+        let subject = ToSqlOutput::Borrowed(match &filter.subject {
+            None => ValueRef::Null,
+            Some(Subject::Message(id)) => ValueRef::Blob(id.0.as_bytes()),
+            Some(Subject::Named(name)) => ValueRef::Text(name.as_bytes()),
+        });
+        let params = named_params! {
+            ":after": cursor.0,
+            ":owner": owner,
+            ":kind": filter.kind,
+            ":subject": subject,
+            ":limit": sql_limit,
+        };
+        self.page(&sql, params, limit, row::event, |event| event.what.data.as_str().len())
+    }
+
+    /// The oldest event still kept; a cursor before it has lost something to retention.
+    pub fn oldest_event(&self) -> Result<Option<Seq>, ReadError> {
+        let mut statement = self.db.prepare_cached("SELECT min(seq) FROM event")?;
+        Ok(statement.query_row([], |row| row.get::<_, Option<i64>>(0))?.map(Seq))
+    }
+}

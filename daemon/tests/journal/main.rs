@@ -1,0 +1,7 @@
+//! The journal on real SQLite files in temporary directories.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod bench;
+mod build;
+mod commit;
