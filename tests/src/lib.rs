@@ -1,1 +1,4 @@
-//! Tests.
+//! What the project's tests share: a mock provider, isolated homes for real CLIs, a stand-in harness.
+
+pub mod lab;
+pub mod mock;
