@@ -32,6 +32,7 @@ pub mod json;
 pub mod limits;
 pub mod name;
 pub mod payload;
+pub mod place;
 pub mod receipt;
 pub mod scalar;
 

@@ -67,7 +67,7 @@ pub struct EnvVar {
 }
 
 /// A terminal's size in cells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct WindowSize {
     /// Columns.
     pub cols: u16,

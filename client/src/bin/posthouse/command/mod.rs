@@ -1,0 +1,72 @@
+//! The verbs. Each file holds a verb's arguments, its request and what it prints.
+
+mod attach;
+mod completions;
+mod credential;
+mod doctor;
+mod down;
+mod events;
+mod failure;
+mod inbox;
+mod logs;
+mod ls;
+mod man;
+mod release;
+mod route;
+mod screen;
+mod send;
+mod spawn;
+mod status;
+mod up;
+
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+
+/// What the user wants done.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Up(up::Args),
+    Down(down::Args),
+    Status(status::Args),
+    Doctor(doctor::Args),
+    Spawn(spawn::Args),
+    Ls(ls::Args),
+    Send(send::Args),
+    Inbox(inbox::Args),
+    Attach(attach::Args),
+    Screen(screen::Args),
+    Logs(logs::Args),
+    Events(events::Args),
+    Release(release::Args),
+    Credential(credential::Args),
+    Route(route::Args),
+    Failure(failure::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Command {
+    /// Does it.
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        match self {
+            Self::Up(args) => up::run(context, args).await,
+            Self::Down(args) => down::run(context, args).await,
+            Self::Status(args) => status::run(context, args).await,
+            Self::Doctor(args) => doctor::run(context, args).await,
+            Self::Spawn(args) => spawn::run(context, args).await,
+            Self::Ls(args) => ls::run(context, args).await,
+            Self::Send(args) => send::run(context, args).await,
+            Self::Inbox(args) => inbox::run(context, args).await,
+            Self::Attach(args) => attach::run(context, args).await,
+            Self::Screen(args) => screen::run(context, args).await,
+            Self::Logs(args) => logs::run(context, args).await,
+            Self::Events(args) => events::run(context, args).await,
+            Self::Release(args) => release::run(context, args).await,
+            Self::Credential(args) => credential::run(context, args).await,
+            Self::Route(args) => route::run(context, args).await,
+            Self::Failure(args) => failure::run(context, args),
+            Self::Completions(args) => completions::run(context, &args),
+            Self::Man(args) => man::run(&args),
+        }
+    }
+}
