@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 
 use super::escape::EscapeScanner;
 use super::flood::{self, Mark};
-use super::view::{Row, Style, View};
+use super::view::{Ink, Row, Style, View};
 
 /// Rows of a screen that nobody watches.
 pub const DEFAULT_ROWS: u16 = 30;
@@ -130,13 +130,14 @@ impl VtScreen {
     }
 
     fn read_row(screen: &vt100::Screen, row: u16, columns: u16) -> Row {
-        let mut read = Row { wrapped: screen.row_wrapped(row), ..Row::default() };
+        let filled = screen.cell(row, 0).is_some_and(|cell| cell.bgcolor() != vt100::Color::Default);
+        let mut read = Row { filled, ..Row::default() };
         for column in 0..columns {
             let Some(cell) = screen.cell(row, column) else { break };
             if cell.is_wide_continuation() {
                 continue;
             }
-            let style = Style { dim: cell.dim(), inverse: cell.inverse() };
+            let style = Style { ink: ink(cell.fgcolor()), dim: cell.dim(), inverse: cell.inverse() };
             let text = if cell.has_contents() { cell.contents() } else { " " };
             read.text.push_str(text);
             read.styles.extend(std::iter::repeat_n(style, text.chars().count()));
@@ -231,6 +232,14 @@ fn unfinished_len(bytes: &[u8]) -> usize {
         return if behind + 1 < needed { behind + 1 } else { 0 };
     }
     0
+}
+
+fn ink(colour: vt100::Color) -> Ink {
+    match colour {
+        vt100::Color::Default => Ink::Default,
+        vt100::Color::Idx(entry) => Ink::Index(entry),
+        vt100::Color::Rgb(red, green, blue) => Ink::Rgb(red, green, blue),
+    }
 }
 
 fn side(wanted: u16) -> NonZeroU16 {

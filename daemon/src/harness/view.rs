@@ -4,10 +4,35 @@
 /// The attributes of one cell that matter for reading a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
+    /// The text's colour.
+    pub ink: Ink,
     /// Drawn faint, as placeholders and history are.
     pub dim: bool,
     /// Drawn inverse, as a program draws its own cursor.
     pub inverse: bool,
+}
+
+/// The colour of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ink {
+    /// The terminal's own.
+    #[default]
+    Default,
+    /// An entry of the palette.
+    Index(u8),
+    /// Red, green, blue.
+    Rgb(u8, u8, u8),
+}
+
+impl Ink {
+    /// Whether it is a warning colour, red to yellow, in any theme.
+    pub fn is_warm(self) -> bool {
+        match self {
+            Self::Default => false,
+            Self::Index(entry) => matches!(entry, 1 | 3 | 9 | 11),
+            Self::Rgb(red, green, blue) => red >= green && red > blue.saturating_add(40),
+        }
+    }
 }
 
 /// One row of the screen without its trailing blanks.
@@ -17,8 +42,8 @@ pub struct Row {
     pub text: String,
     /// One style for each `char` of `text`.
     pub styles: Vec<Style>,
-    /// Whether the terminal itself continued this row on the next one.
-    pub wrapped: bool,
+    /// Whether the row begins with a background colour of its own.
+    pub filled: bool,
 }
 
 /// An immutable picture of a screen.
@@ -42,7 +67,7 @@ impl View {
             .map(|line| {
                 let text = line.trim_end().to_owned();
                 let styles = vec![Style::default(); text.chars().count()];
-                Row { text, styles, wrapped: false }
+                Row { text, styles, filled: false }
             })
             .collect();
         Self { rows, columns: 100, cursor: (0, 0), alternate: false }

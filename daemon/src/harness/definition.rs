@@ -1,0 +1,328 @@
+//! What we know of one harness, as read from its definition file.
+//!
+//! Every section is plain data with defaults that suit a program we have never seen. What the sections mean to
+//! the screen is in [`rules`](super::rules); how files are found and layered in [`catalog`](super::catalog).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use super::pattern::Template;
+use super::rules::{ComposerRules, LoginScreen, Marker, NoticeRule};
+
+/// One harness.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// The name that mounts and `--harness` use.
+    pub name: String,
+    /// Whose accounts it runs on, for its simple cases; `None` where any command may be run.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// The command line.
+    #[serde(default)]
+    pub launch: LaunchLine,
+    /// What of the outer environment gets through, and what is set.
+    #[serde(default)]
+    pub environment: Environment,
+    /// How a credential is handed over.
+    #[serde(default)]
+    pub credential: CredentialUse,
+    /// The harness's reports about itself.
+    #[serde(default)]
+    pub status: Option<StatusProtocol>,
+    /// Whether a session counts as ready whatever it shows.
+    #[serde(default)]
+    pub always_ready: bool,
+    /// Signs of the harness's state on its screen, tried in order.
+    #[serde(default, rename = "marker")]
+    pub markers: Vec<Marker>,
+    /// How to find what is being typed.
+    #[serde(default)]
+    pub composer: Option<ComposerRules>,
+    /// Screens that ask for a login.
+    #[serde(default, rename = "login_screen")]
+    pub login_screens: Vec<LoginScreen>,
+    /// Lines by which the harness itself tells of a failure.
+    #[serde(default, rename = "notice")]
+    pub notices: Vec<NoticeRule>,
+    /// How text is typed.
+    #[serde(default)]
+    pub injection: Injection,
+    /// How a run is ended, step by step; the run is killed after the last one.
+    #[serde(default)]
+    pub end: Vec<EndStep>,
+    /// What kind of conversation files it keeps.
+    #[serde(default)]
+    pub transcript: TranscriptKind,
+    /// How a person logs in.
+    #[serde(default)]
+    pub login: Option<Login>,
+}
+
+/// The command line, in this order: program, `resume` or `session_id`, `args`, `model`, `trust`, the
+/// credential's arguments, the caller's arguments, `prompt`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchLine {
+    /// The program, looked up in the run's `PATH`. Without one, the caller's arguments are the command.
+    #[serde(default)]
+    pub program: Option<String>,
+    /// Always given.
+    #[serde(default)]
+    pub args: Vec<Template>,
+    /// Given with a model.
+    #[serde(default)]
+    pub model: Vec<Template>,
+    /// Given with a first prompt. Empty: the harness takes none, and the prompt must be typed.
+    #[serde(default)]
+    pub prompt: Vec<Template>,
+    /// Given to resume a conversation by its id. Empty: it can't.
+    #[serde(default)]
+    pub resume: Vec<Template>,
+    /// Given to choose the id of a new conversation. Empty: the harness chooses.
+    #[serde(default)]
+    pub session_id: Vec<Template>,
+    /// Given when the user trusts the folder.
+    #[serde(default)]
+    pub trust: Vec<Template>,
+}
+
+/// The run's environment besides what every run gets.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// Further names that pass from the outer environment; a trailing `*` stands for any rest.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Names that pass only to a run without a credential: the harness's own keys and homes.
+    #[serde(default)]
+    pub ambient: Vec<String>,
+    /// Names that never pass, stronger than `allow`.
+    #[serde(default)]
+    pub scrub: Vec<String>,
+    /// Fixed variables.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
+}
+
+/// How a credential reaches the harness.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialUse {
+    /// The variable that names the harness's home directory.
+    #[serde(default)]
+    pub home_env: Option<String>,
+    /// Where that directory is when the variable isn't set, relative to `HOME`.
+    #[serde(default)]
+    pub default_home: Option<PathBuf>,
+    /// How a key is given; the first whose `starts_with` fits.
+    #[serde(default, rename = "key")]
+    pub keys: Vec<KeyUse>,
+    /// Files that a fresh home of Posthouse's own making begins with, so that no first-run dialog shows up.
+    #[serde(default, rename = "seed")]
+    pub seeds: Vec<Seed>,
+    /// Where folder trust is kept when no launch argument can grant it.
+    #[serde(default)]
+    pub trust_file: Option<TrustFile>,
+}
+
+/// How a key is given to the harness.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyUse {
+    /// Only keys that begin so.
+    #[serde(default)]
+    pub starts_with: String,
+    /// The variable that holds the key.
+    pub env: String,
+    /// Arguments that make the harness use it.
+    #[serde(default)]
+    pub args: Vec<Template>,
+    /// The variable for another endpoint.
+    #[serde(default)]
+    pub base_url_env: Option<String>,
+    /// The endpoint that `{base_url}` means in `args` when none is given.
+    #[serde(default)]
+    pub default_base_url: Option<String>,
+}
+
+/// A file in a fresh home.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seed {
+    /// Its path, relative to the home.
+    pub path: PathBuf,
+    /// Its text; `{key_tail}` stands for the last 20 characters of the key.
+    pub text: String,
+}
+
+/// A JSON file in which the harness remembers trusted folders.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustFile {
+    /// Its path, relative to the home.
+    pub path: PathBuf,
+    /// Keys down to the flag that is set to `true`; `{cwd}` stands for the folder.
+    pub keys: Vec<Template>,
+}
+
+/// The harness's own status reports (see [`osc`](super::osc)).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusProtocol {
+    /// The name by which it signs them.
+    pub app: String,
+    /// Whether it reports only to a terminal that answered its question.
+    #[serde(default)]
+    pub asks_first: bool,
+}
+
+/// How text is typed into the harness.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Injection {
+    /// How the body is written.
+    pub paste: Paste,
+    /// Pause between the body and Enter, in milliseconds; 0 puts both into one write.
+    #[serde(rename = "gap_ms", deserialize_with = "millis")]
+    pub gap: Duration,
+    /// Pause instead when the body has more than one line or more than 256 bytes, in milliseconds.
+    #[serde(rename = "long_gap_ms", deserialize_with = "millis")]
+    pub long_gap: Duration,
+    /// The bytes of the Enter key.
+    pub enter: String,
+    /// What Enter does during a turn.
+    pub mid_turn: MidTurn,
+    /// How long the output must rest, in milliseconds, before text is typed while readiness is unknown.
+    #[serde(rename = "quiet_ms", deserialize_with = "millis")]
+    pub quiet: Duration,
+    /// How long to wait for a sign of submission, in milliseconds, before Enter may be pressed once more.
+    #[serde(rename = "confirm_ms", deserialize_with = "millis")]
+    pub confirm: Duration,
+    /// Whether Enter may be pressed a second time at all.
+    pub may_press_enter_again: bool,
+    /// Characters that mean a command when a message begins with them.
+    pub control_characters: String,
+}
+
+impl Default for Injection {
+    fn default() -> Self {
+        Self {
+            paste: Paste::Raw,
+            gap: Duration::from_millis(50),
+            long_gap: Duration::from_millis(300),
+            enter: "\r".to_owned(),
+            mid_turn: MidTurn::None,
+            quiet: Duration::from_millis(700),
+            confirm: Duration::from_secs(2),
+            may_press_enter_again: false,
+            control_characters: "/!@#".to_owned(),
+        }
+    }
+}
+
+/// How a body is written to the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Paste {
+    /// Between `ESC[200~` and `ESC[201~`.
+    Bracketed,
+    /// As it is.
+    Raw,
+}
+
+/// What Enter does while a turn runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MidTurn {
+    /// The running turn takes the text up at once.
+    Steer,
+    /// The harness keeps it and takes it up by itself, at the next request or after the turn.
+    Queue,
+    /// Nothing good.
+    None,
+}
+
+/// One step of ending a run: do it, then wait for the exit that long.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "EndStepFields")]
+pub struct EndStep {
+    /// What is done.
+    pub act: EndAct,
+    /// How long to wait for the exit.
+    pub wait: Duration,
+}
+
+/// What asks a harness to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndAct {
+    /// These bytes are typed.
+    Keys(String),
+    /// The harness process gets this signal.
+    Signal(EndSignal),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndStepFields {
+    keys: Option<String>,
+    signal: Option<EndSignal>,
+    #[serde(rename = "wait_ms", deserialize_with = "millis")]
+    wait: Duration,
+}
+
+impl TryFrom<EndStepFields> for EndStep {
+    type Error = &'static str;
+
+    fn try_from(fields: EndStepFields) -> Result<Self, Self::Error> {
+        let act = match (fields.keys, fields.signal) {
+            (Some(keys), None) => EndAct::Keys(keys),
+            (None, Some(signal)) => EndAct::Signal(signal),
+            _ => return Err("an end step has either `keys` or `signal`"),
+        };
+        Ok(Self { act, wait: fields.wait })
+    }
+}
+
+/// A signal that asks a program to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum EndSignal {
+    /// `SIGHUP`.
+    Hup,
+    /// `SIGINT`.
+    Int,
+    /// `SIGTERM`.
+    Term,
+}
+
+/// The harness's conversation files (see [`transcript`](super::transcript)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TranscriptKind {
+    /// None that we can read.
+    #[default]
+    None,
+    /// `sessions/**/rollout-*.jsonl` in codex's home.
+    Codex,
+    /// `projects/<folder>/<session id>.jsonl` in claude's home.
+    Claude,
+}
+
+/// How a person logs in with this harness.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// The command.
+    pub command: Vec<String>,
+    /// The command for a machine without a browser.
+    #[serde(default)]
+    pub device: Option<Vec<String>>,
+}
+
+fn millis<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    u32::deserialize(from).map(|ms| Duration::from_millis(u64::from(ms)))
+}
