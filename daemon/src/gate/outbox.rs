@@ -28,23 +28,33 @@ pub enum PushError {
 /// The writing end; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Outbox {
-    chunks: mpsc::UnboundedSender<Bytes>,
+    chunks: mpsc::UnboundedSender<Chunk>,
     waiting: Arc<AtomicUsize>,
     encoding: Encoding,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Frames(Bytes),
+    End,
 }
 
 /// The end that the connection's task empties.
 #[derive(Debug)]
 pub struct Outlet {
-    chunks: mpsc::UnboundedReceiver<Bytes>,
+    chunks: mpsc::UnboundedReceiver<Chunk>,
     waiting: Arc<AtomicUsize>,
+    ended: bool,
 }
 
 /// An empty outbox for a connection that agreed on `encoding`. The byte limit is what bounds it.
 pub fn outbox(encoding: Encoding) -> (Outbox, Outlet) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicUsize::new(0));
-    (Outbox { chunks: sender, waiting: waiting.clone(), encoding }, Outlet { chunks: receiver, waiting })
+    (
+        Outbox { chunks: sender, waiting: waiting.clone(), encoding },
+        Outlet { chunks: receiver, waiting, ended: false },
+    )
 }
 
 impl Outbox {
@@ -65,7 +75,15 @@ impl Outbox {
             self.waiting.fetch_sub(length, Ordering::Relaxed);
             return Err(PushError::Full);
         }
-        self.chunks.send(chunk).map_err(|_| PushError::Closed)
+        self.chunks.send(Chunk::Frames(chunk)).map_err(|_| PushError::Closed)
+    }
+
+    /// Appends the last frames of the connection, however much waits, and ends it: the reader of the outbox sees them
+    /// and then `None`, whatever anyone appends later.
+    pub fn end(&self, last: Bytes) {
+        self.waiting.fetch_add(last.len(), Ordering::Relaxed);
+        // An error means that the connection is gone, which is what was asked for.
+        let _ = self.chunks.send(Chunk::Frames(last)).and_then(|()| self.chunks.send(Chunk::End));
     }
 
     /// Encodes one frame and appends it. Meant for the odd frame; streams of them are encoded together and pushed.
@@ -77,18 +95,62 @@ impl Outbox {
 }
 
 impl Outlet {
-    /// The next chunk; `None` once every [`Outbox`] is gone and all is written.
+    /// The next chunk; `None` once all is written and every [`Outbox`] is gone or one of them said the end.
     pub async fn next(&mut self) -> Option<Bytes> {
-        self.chunks.recv().await
+        if self.ended {
+            return None;
+        }
+        let chunk = self.chunks.recv().await;
+        self.frames(chunk)
     }
 
     /// The next chunk if one is there already.
     pub fn try_next(&mut self) -> Option<Bytes> {
-        self.chunks.try_recv().ok()
+        if self.ended {
+            return None;
+        }
+        let chunk = self.chunks.try_recv().ok()?;
+        self.frames(Some(chunk))
+    }
+
+    fn frames(&mut self, chunk: Option<Chunk>) -> Option<Bytes> {
+        match chunk {
+            Some(Chunk::Frames(bytes)) => Some(bytes),
+            Some(Chunk::End) | None => {
+                self.ended = true;
+                None
+            }
+        }
     }
 
     /// Says that `length` bytes reached the socket.
     pub fn written(&self, length: usize) {
         self.waiting.fetch_sub(length, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_follows_the_end() {
+        let (outbox, mut outlet) = outbox(Encoding::Json);
+        outbox.push(Bytes::from_static(b"first")).unwrap();
+        outbox.end(Bytes::from_static(b"last"));
+        outbox.push(Bytes::from_static(b"late")).unwrap();
+        assert_eq!(outlet.next().await.unwrap(), "first");
+        assert_eq!(outlet.next().await.unwrap(), "last");
+        assert_eq!((outlet.next().await, outlet.try_next()), (None, None));
+    }
+
+    #[test]
+    fn a_full_outbox_still_takes_the_end() {
+        let (outbox, mut outlet) = outbox(Encoding::Json);
+        outbox.push(Bytes::from(vec![0; LIMIT + 1])).unwrap();
+        assert_eq!(outbox.push(Bytes::from_static(b"more")), Err(PushError::Full));
+        outbox.end(Bytes::from_static(b"last"));
+        assert_eq!(outlet.try_next().map(|c| c.len()), Some(LIMIT + 1));
+        assert_eq!(outlet.try_next().unwrap(), "last");
     }
 }

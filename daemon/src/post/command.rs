@@ -30,8 +30,8 @@ pub enum PostCommand {
     Leave {
         /// Which.
         conn: ConnId,
-        /// Why, for the events.
-        why: String,
+        /// Why.
+        why: Departure,
     },
     /// A session's name is to be reserved before its process is started; refused with `NAME_TAKEN` or `BAD_NAME`.
     Reserve {
@@ -60,6 +60,15 @@ pub enum PostCommand {
     Progress(Progress),
     /// A question.
     Query(PostQuery),
+}
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// The client closed it, with BYE or without.
+    Closed,
+    /// The daemon closed it. Written to the events, and told to the name's next connection as a non-fatal ERROR.
+    Cut(Violation),
 }
 
 /// A connection that asks for its name.
@@ -161,7 +170,9 @@ pub enum Step {
         reason: String,
     },
     /// It is about to be written to this run. Journaled before the first byte, so that a crash of daemon and holder
-    /// together leaves `uncertain` and not a second submission. `done` is told when the note is in the journal.
+    /// together leaves `uncertain` and not a second submission. `done` is told when the note is in the journal; an
+    /// error means that the message is not the session's any more (someone claimed it, it expired, or the note could
+    /// not be written): nothing may be written, and nothing more is to be told about it.
     Writing {
         /// The run.
         run: String,
