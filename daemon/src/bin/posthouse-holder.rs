@@ -1,3 +1,7 @@
-//! Entry point.
+//! The process that owns one run's terminal or pipes and outlives the daemon.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    posthoused::holder::process::main()
+}

@@ -1,0 +1,155 @@
+//! One output stream of the run: its descriptor, its ring and how much of it the daemon was sent.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::unistd::read;
+
+use super::conn::Conn;
+use crate::holder::ring::{Keep, Ring};
+use crate::holder::run::StreamId;
+use crate::holder::wire::{Event, Follow, MAX_OUTPUT, StreamEnd, StreamStatus};
+
+/// How often a terminal that nobody has open is looked at while the leader lives: it may be opened
+/// again, and poll would report the hang-up without pause.
+const HANGUP_PAUSE: Duration = Duration::from_millis(250);
+
+pub(super) struct Outlet {
+    id: StreamId,
+    source: Source,
+    ring: Ring,
+    following: Option<Following>,
+}
+
+enum Source {
+    Open(OwnedFd),
+    /// A terminal that no process has open now.
+    HungUp(OwnedFd, Instant),
+    Ended,
+}
+
+struct Following {
+    sent: u64,
+    acked: u64,
+    window: u64,
+    end_told: bool,
+}
+
+impl Outlet {
+    pub fn new(id: StreamId, fd: OwnedFd, ring: usize) -> Self {
+        let keep = if id == StreamId::TERMINAL { Keep::Newest } else { Keep::Unreleased };
+        Self { id, source: Source::Open(fd), ring: Ring::new(ring, keep), following: None }
+    }
+
+    pub const fn id(&self) -> StreamId {
+        self.id
+    }
+
+    pub const fn has_ended(&self) -> bool {
+        matches!(self.source, Source::Ended)
+    }
+
+    pub const fn status(&self) -> StreamStatus {
+        StreamStatus {
+            stream: self.id,
+            start: self.ring.start(),
+            end: self.ring.end(),
+            ended: self.has_ended(),
+        }
+    }
+
+    /// What to poll for reading; none while the ring is full.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.source {
+            Source::Open(fd) if !self.ring.is_full() => Some(fd.as_fd()),
+            _ => None,
+        }
+    }
+
+    /// When to look at a hung-up terminal again.
+    pub const fn deadline(&self) -> Option<Instant> {
+        match self.source {
+            Source::HungUp(_, until) => Some(until),
+            Source::Open(_) | Source::Ended => None,
+        }
+    }
+
+    /// Reopens a terminal that has been hung up for long enough, or whose leader has died.
+    pub fn look_again(&mut self, now: Instant, leader_lives: bool) {
+        self.source = match std::mem::replace(&mut self.source, Source::Ended) {
+            Source::HungUp(fd, until) if until <= now || !leader_lives => Source::Open(fd),
+            other => other,
+        };
+    }
+
+    /// Reads what is there, one frame's worth at most.
+    pub fn drain(&mut self, now: Instant, leader_lives: bool) {
+        let mut budget = MAX_OUTPUT;
+        while budget > 0 {
+            let Source::Open(fd) = &self.source else { return };
+            let space = self.ring.space();
+            let len = space.len().min(budget);
+            let Some(space) = space.get_mut(..len).filter(|space| !space.is_empty()) else { return };
+            match read(fd, space) {
+                Ok(0) => self.source = Source::Ended,
+                Ok(count) => {
+                    self.ring.commit(count);
+                    budget -= count;
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return,
+                Err(Errno::EIO) if self.id == StreamId::TERMINAL && leader_lives => {
+                    if let Source::Open(fd) = std::mem::replace(&mut self.source, Source::Ended) {
+                        self.source = Source::HungUp(fd, now + HANGUP_PAUSE);
+                    }
+                }
+                Err(_) => self.source = Source::Ended,
+            }
+        }
+    }
+
+    pub fn follow(&mut self, request: Follow) {
+        let from = request.from.clamp(self.ring.start(), self.ring.end());
+        self.following =
+            Some(Following { sent: from, acked: from, window: request.window.into(), end_told: false });
+    }
+
+    pub fn unfollow(&mut self) {
+        self.following = None;
+    }
+
+    pub fn ack(&mut self, upto: u64) {
+        let upto = upto.min(self.ring.end());
+        if let Some(following) = &mut self.following {
+            following.acked = following.acked.max(upto);
+        }
+        if self.id != StreamId::TERMINAL {
+            self.ring.release(upto);
+        }
+    }
+
+    /// Sends what the daemon has not seen, as far as its window and its socket allow.
+    pub fn publish(&mut self, conn: &mut Conn) -> io::Result<()> {
+        let ended = self.has_ended();
+        let Some(following) = &mut self.following else { return Ok(()) };
+        while conn.is_flushed() {
+            following.sent = following.sent.max(self.ring.start());
+            let allowed = (following.acked + following.window).saturating_sub(following.sent);
+            let limit = usize::try_from(allowed).unwrap_or(MAX_OUTPUT).min(MAX_OUTPUT);
+            let parts = self.ring.slices(following.sent, limit);
+            let count = parts.0.len() + parts.1.len();
+            if count == 0 {
+                break;
+            }
+            conn.send_output(self.id, following.sent, parts)?;
+            following.sent += count as u64;
+        }
+        if ended && following.sent == self.ring.end() && !following.end_told {
+            following.end_told = true;
+            conn.push(0, &Event::StreamEnd(StreamEnd { stream: self.id, offset: self.ring.end() }));
+        }
+        Ok(())
+    }
+}

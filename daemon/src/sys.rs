@@ -1,0 +1,53 @@
+//! The only unsafe code: what must happen between fork and exec, and terminal ioctls that no safe
+//! wrapper offers.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::libc;
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+
+/// What a new child's standard input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildInput {
+    /// A terminal, which becomes the controlling terminal of the child's session.
+    Terminal,
+    /// Anything else.
+    Other,
+}
+
+/// Lets the child of `command` lead a session of its own and start with default signal handling.
+pub fn lead_session(command: &mut Command, input: ChildInput) {
+    let before_exec = move || {
+        nix::unistd::setsid()?;
+        if input == ChildInput::Terminal {
+            // SAFETY: descriptor 0 is open (the standard library has set it up by now) and
+            // TIOCSCTTY takes a plain integer.
+            let result = unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) };
+            nix::errno::Errno::result(result)?;
+        }
+        for each in Signal::iterator().filter(|each| !matches!(each, Signal::SIGKILL | Signal::SIGSTOP)) {
+            // SAFETY: the default action installs no handler.
+            unsafe { signal(each, SigHandler::SigDfl) }?;
+        }
+        SigSet::empty().thread_set_mask()?;
+        Ok(())
+    };
+    // SAFETY: the closure makes only async-signal-safe system calls and allocates nothing.
+    unsafe { command.pre_exec(before_exec) };
+}
+
+/// Sets a terminal's size; programs on it get SIGWINCH if it changed.
+///
+/// # Errors
+/// What the kernel says, e.g. `ENOTTY`.
+pub fn set_terminal_size(terminal: BorrowedFd<'_>, rows: u16, cols: u16) -> io::Result<()> {
+    let size = libc::winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCSWINSZ reads one winsize, which outlives the call.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    nix::errno::Errno::result(result)?;
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! A private directory with holders in it, and ways to wait for what they say.
+
+#![allow(dead_code)]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use posthoused::holder::link::{self, HolderEvent, HolderProgram, Link, LinkError, place};
+use posthoused::holder::run::{Channel, Exit, RunId, RunSpec, Size, StreamId};
+use posthoused::holder::script::OperationId;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Nothing here takes this long unless it is broken.
+pub const GENEROUS: Duration = Duration::from_secs(30);
+
+pub const SIZE: Size = Size { rows: 30, cols: 100 };
+
+pub fn program() -> HolderProgram {
+    HolderProgram::at(PathBuf::from(env!("CARGO_BIN_EXE_posthouse-holder")))
+}
+
+pub fn operation() -> OperationId {
+    OperationId::new(Uuid::now_v7())
+}
+
+pub struct Yard {
+    pub dir: TempDir,
+}
+
+impl Yard {
+    pub fn new() -> Self {
+        let mine = std::fs::Permissions::from_mode(0o700);
+        let dir = tempfile::Builder::new().prefix("ph").permissions(mine).tempdir().unwrap();
+        Self { dir }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A run of `sh -c script` on a terminal.
+    pub fn shell(&self, script: &str) -> RunSpec {
+        self.command(&["sh", "-c", script])
+    }
+
+    pub fn command(&self, argv: &[&str]) -> RunSpec {
+        let run = RunId::new(Uuid::now_v7());
+        RunSpec {
+            run,
+            argv: argv.iter().map(Into::into).collect(),
+            env: vec![("PATH".into(), std::env::var_os("PATH").unwrap()), ("LANG".into(), "C".into())],
+            cwd: self.path().to_owned(),
+            channel: Channel::Terminal(SIZE),
+            socket: place::socket(self.path(), run).unwrap(),
+            ring: posthoused::holder::run::DEFAULT_RING,
+        }
+    }
+
+    pub async fn start(&self, spec: &RunSpec) -> Held {
+        Held::new(link::spawn(&program(), spec).await.unwrap())
+    }
+}
+
+/// A link whose output is collected while waiting for things.
+pub struct Held {
+    pub link: Link,
+    pub output: Vec<u8>,
+    /// Absolute offset of `output`'s end.
+    pub offset: u64,
+    pub exit: Option<Exit>,
+}
+
+impl Held {
+    pub fn new(link: Link) -> Self {
+        Self { link, output: Vec::new(), offset: 0, exit: None }
+    }
+
+    pub async fn adopt(socket: &Path) -> Self {
+        Self::new(link::adopt(socket).await.unwrap())
+    }
+
+    /// The next event; output is collected and checked to be continuous.
+    pub async fn next(&mut self) -> HolderEvent {
+        let event = tokio::time::timeout(GENEROUS, self.link.events.recv())
+            .await
+            .expect("an event in time")
+            .expect("the link goes on");
+        match &event {
+            HolderEvent::Output { offset, bytes, .. } => {
+                assert_eq!(*offset, self.offset, "output is continuous");
+                self.output.extend_from_slice(bytes);
+                self.offset += bytes.len() as u64;
+            }
+            HolderEvent::Gap { to, .. } => self.offset = *to,
+            HolderEvent::Exited(exit) => self.exit = Some(*exit),
+            _ => {}
+        }
+        event
+    }
+
+    pub async fn until(&mut self, wanted: impl Fn(&HolderEvent) -> bool) -> HolderEvent {
+        loop {
+            let event = self.next().await;
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+
+    pub async fn until_text(&mut self, text: &str) {
+        while !self.text().contains(text) {
+            self.next().await;
+        }
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.output).into_owned()
+    }
+
+    pub async fn until_gone(&mut self) {
+        self.until(|event| matches!(event, HolderEvent::Gone)).await;
+    }
+
+    /// Ends the run at once, whatever it is, and lets the holder go.
+    pub async fn finish(mut self) {
+        self.link.handle.end(Vec::new()).await.unwrap();
+        self.until_gone().await;
+        self.link.handle.collect().await.unwrap();
+    }
+
+    /// Drops the connection as a dying daemon would.
+    pub async fn abandon(self) {
+        drop(self.link);
+    }
+
+    pub async fn lost(mut self) -> LinkError {
+        match self.until(|event| matches!(event, HolderEvent::Lost { .. })).await {
+            HolderEvent::Lost { why } => why,
+            _ => unreachable!(),
+        }
+    }
+}
+
+/// Follows the terminal from `from`.
+pub async fn follow(held: &mut Held, from: u64) {
+    held.offset = from;
+    held.link.handle.follow(StreamId::TERMINAL, from).await.unwrap();
+}
