@@ -4,6 +4,7 @@
 //! [`screen`], [`scan`], [`readiness`] and [`observe`] turn its output into states and notices.
 
 pub mod catalog;
+pub mod composer;
 pub mod definition;
 pub mod error;
 pub mod escape;
@@ -13,6 +14,7 @@ pub mod launch;
 pub mod osc;
 pub mod pattern;
 pub mod query;
+pub mod readiness;
 pub mod rules;
 pub mod scan;
 pub mod screen;
