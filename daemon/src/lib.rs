@@ -6,6 +6,7 @@ pub mod gate;
 pub mod harness;
 pub mod holder;
 pub mod journal;
+pub mod paths;
 pub mod post;
 pub mod principal;
 pub mod session;
