@@ -284,10 +284,11 @@ pub enum Scope {
 }
 
 /// How strong the evidence is, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
     /// Nothing speaks for a failure.
+    #[default]
     None,
     /// Words on a terminal, which anything may have printed.
     Terminal,
@@ -338,6 +339,8 @@ pub enum Harmless {
     Content,
     /// The harness warns, or reports that all is well.
     Notice,
+    /// A turn ended well.
+    Success,
     /// An endpoint whose failures say nothing about inference.
     SideEndpoint,
     /// No rule sees a failure in it.

@@ -1,4 +1,9 @@
 //! From what was seen to what is done: observation, classification, route and decision, all without I/O.
 
+pub mod case;
+pub mod cases;
+pub mod classify;
 pub mod failure;
+pub mod observation;
+pub mod reset;
 pub mod route;
