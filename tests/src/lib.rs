@@ -2,4 +2,3 @@
 
 pub mod lab;
 pub mod mock;
-pub mod world;

@@ -3,6 +3,7 @@
 pub mod case;
 pub mod cases;
 pub mod classify;
+pub mod command;
 pub mod failure;
 pub mod observation;
 pub mod reset;

@@ -81,6 +81,13 @@ impl VtScreen {
         }
     }
 
+    /// The screen of a checkpoint, which then reads the stream from the checkpoint's offset.
+    pub fn restore(rows: u16, columns: u16, checkpoint: &Checkpoint) -> Self {
+        let mut screen = Self::new(rows, columns, checkpoint.offset);
+        screen.parser.process(&checkpoint.bytes);
+        screen
+    }
+
     fn draw_pending(&mut self) {
         if self.pending.is_empty() {
             return;

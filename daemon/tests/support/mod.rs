@@ -55,7 +55,6 @@ impl Yard {
             channel: Channel::Terminal(SIZE),
             socket: place::socket(self.path(), run).unwrap(),
             ring: posthoused::holder::run::DEFAULT_RING,
-            cgroup: None,
         }
     }
 

@@ -74,8 +74,7 @@ impl Door {
 
     /// Takes in whoever knocks.
     pub fn accept(&mut self, now: Instant) {
-        for _ in 0..MAX_GUESTS {
-            let Ok((socket, _)) = self.listener.accept() else { return };
+        while let Ok((socket, _)) = self.listener.accept() {
             let admitted = self.admit(&socket);
             let Ok(conn) = Conn::new(socket) else { continue };
             match admitted {

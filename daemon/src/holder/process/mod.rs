@@ -7,7 +7,6 @@ mod ending;
 mod holder;
 mod inlet;
 mod launch;
-mod life;
 mod outlet;
 mod serve;
 mod startup;

@@ -1,0 +1,83 @@
+//! What the failover actor is told by sessions, and what it answers. It alone knows the credentials' states and
+//! secrets; a session knows its own run and does as it is told.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use posthouse_protocol::payload::{RouteExplainResponse, Trouble};
+use tokio::sync::oneshot;
+
+use super::route::{Mount, Route};
+use crate::harness::launch::Presentation;
+
+/// What the failover actor is told.
+#[derive(Debug)]
+pub enum FailoverCommand {
+    /// A session needs a mount: the first usable one of its route.
+    Choose {
+        /// The session.
+        session: String,
+        /// Its mounts.
+        route: Route,
+        /// The answer.
+        reply: oneshot::Sender<Choice>,
+    },
+    /// A turn ended well: whatever the session ran on works.
+    TurnDone {
+        /// The session.
+        session: String,
+        /// What it runs on.
+        mount: Mount,
+    },
+    /// Why a session runs where it runs.
+    Explain {
+        /// The session.
+        session: String,
+        /// Its mounts; `None` for a session without a route.
+        route: Option<Route>,
+        /// What it runs on.
+        mount: Option<Mount>,
+        /// A failure class to suppose.
+        failure: Option<String>,
+        /// The answer.
+        reply: oneshot::Sender<RouteExplainResponse>,
+    },
+    /// A session is gone for good.
+    Forget {
+        /// The session.
+        session: String,
+    },
+}
+
+/// Where a session is to run.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// Here.
+    On(Assignment),
+    /// Nowhere for now.
+    Park(Parking),
+    /// Never: the route names something that is not there. The words complete "failed to …".
+    Refused(String),
+}
+
+/// A mount with everything needed to start on it.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// The mount.
+    pub mount: Mount,
+    /// How its credential is handed to the harness.
+    pub presentation: Presentation,
+    /// What is to be shown about it, if it is not the session's first choice.
+    pub trouble: Option<Trouble>,
+}
+
+/// No mount is usable.
+#[derive(Clone, Debug)]
+pub struct Parking {
+    /// The earliest time at which one may be again; `None` if only a person can help.
+    pub until: Option<Timestamp>,
+    /// How long that is from now, by the clock that it was decided with.
+    pub wait: Option<Duration>,
+    /// What is to be shown about it.
+    pub trouble: Trouble,
+}

@@ -1,0 +1,94 @@
+//! Finding the run of a session that an earlier daemon left. Whatever is uncertain is left alone: nothing here kills.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::house::House;
+use super::spec::{Rest, RunRecord, SessionRecord};
+use super::start::full_reason;
+use super::task::{Adopted, Begin};
+use crate::holder::link::{self, LinkError, place};
+use crate::holder::survey;
+use crate::journal::{DocumentKind, ReadError, Reader};
+
+/// How long a holder may take to say what it knows.
+const STATUS_LIMIT: Duration = Duration::from_secs(5);
+
+/// The sessions that the journal knows. A record that can't be read is reported and left where it is.
+///
+/// # Errors
+/// If the journal can't be read.
+pub fn records(journal: &Reader) -> Result<Vec<SessionRecord>, ReadError> {
+    let documents = journal.documents(DocumentKind::Session)?;
+    let read = |document: crate::journal::Document| match document.value.parse() {
+        Ok(record) => Some(record),
+        Err(error) => {
+            tracing::error!(session = %document.key.key, %error, "a session's record can't be read");
+            None
+        }
+    };
+    Ok(documents.into_iter().filter_map(read).collect())
+}
+
+/// Looks for the session's holder.
+pub(crate) async fn find(house: &House, record: &SessionRecord) -> Begin {
+    let Some(run) = &record.run else { return Begin::Rest(None) };
+    match connect(house, run).await {
+        Ok(adopted) => Begin::Adopt(Box::new(adopted)),
+        Err(Missing::Dead) => match left_of(run) {
+            Left::Nothing => {
+                let _ = place::bury(&run.socket);
+                match record.rest {
+                    Rest::Live => Begin::Rest(Some("its holder died, and the run with it".to_owned())),
+                    _ => Begin::Rest(None),
+                }
+            }
+            Left::Perhaps(what) => {
+                Begin::Rest(Some(format!("its holder died and processes of its run may be left: {what}")))
+            }
+        },
+        Err(Missing::Uncertain(why)) => {
+            Begin::Rest(Some(format!("its holder could not be asked, so its run was left alone: {why}")))
+        }
+    }
+}
+
+enum Missing {
+    /// The holder is proven dead.
+    Dead,
+    /// It may live.
+    Uncertain(String),
+}
+
+async fn connect(house: &House, run: &RunRecord) -> Result<Adopted, Missing> {
+    let definition = house.catalog.get(&run.harness).or_else(|_| house.catalog.get("generic"));
+    let definition = definition.map_err(|e| Missing::Uncertain(e.to_string()))?;
+    let link = link::adopt(&run.socket).await.map_err(|error| match error {
+        LinkError::NoHolder { .. } => Missing::Dead,
+        other => Missing::Uncertain(full_reason(&other)),
+    })?;
+    if link.handle.identity().run != run.id() {
+        return Err(Missing::Uncertain("another run's holder listens at its socket".to_owned()));
+    }
+    let status = tokio::time::timeout(STATUS_LIMIT, link.handle.status()).await;
+    let status = status
+        .map_err(|_| Missing::Uncertain(format!("it did not answer within {} s", STATUS_LIMIT.as_secs())))?
+        .map_err(|error| Missing::Uncertain(full_reason(&error)))?;
+    Ok(Adopted { record: run.clone(), definition: Arc::clone(&definition), link, status })
+}
+
+enum Left {
+    Nothing,
+    Perhaps(String),
+}
+
+fn left_of(run: &RunRecord) -> Left {
+    match survey::survivors(run.id(), None) {
+        Ok(left) if left.is_empty() => Left::Nothing,
+        Ok(left) => {
+            let names: Vec<_> = left.iter().map(|s| format!("{} ({})", s.name, s.pid)).collect();
+            Left::Perhaps(names.join(", "))
+        }
+        Err(error) => Left::Perhaps(format!("unknown, {error}")),
+    }
+}

@@ -1,0 +1,324 @@
+//! One live run as its session sees it: the link to its holder, its screen, and what it said about itself.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::house::new_id;
+use super::replay::Replay;
+use super::spec::RunRecord;
+use crate::harness::definition::Definition;
+use crate::harness::osc::StatusReport;
+use crate::harness::query::{self, AnswerContext, Query};
+use crate::harness::readiness::ReadinessTracker;
+use crate::harness::scan::{Signal, SignalScanner};
+use crate::harness::screen::{Checkpoint, Screen, VtScreen};
+use crate::holder::link::{HolderEvent, Link, LinkHandle};
+use crate::holder::run::{Exit, Size, StreamId};
+use crate::holder::script::{OperationId, Step};
+use crate::holder::wire::Status;
+
+/// A screen that has not changed for this long has come to rest.
+pub const SETTLES: Duration = Duration::from_millis(60);
+/// A screen that never rests is looked at this often.
+const LOOKS_EVERY: Duration = Duration::from_millis(250);
+/// Output after which the holder is given a new picture of the screen: what lies between is read again at adoption.
+const CHECKPOINT_BYTES: u64 = 128 << 10;
+/// A query is fresh for this long after it was asked.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A live run.
+#[derive(Debug)]
+pub struct Live {
+    /// What the next daemon needs to know of it.
+    pub record: RunRecord,
+    /// The definition it runs under.
+    pub definition: Arc<Definition>,
+    /// Commands its holder.
+    pub link: LinkHandle,
+    /// What its holder says.
+    pub events: mpsc::Receiver<HolderEvent>,
+    /// The harness process.
+    pub pid: u32,
+    /// How the harness ended.
+    pub exit: Option<Exit>,
+    /// Whether no process of it is left.
+    pub gone: bool,
+    /// Someone reads old output.
+    pub replay: Option<Replay>,
+    screen: Box<VtScreen>,
+    scanner: SignalScanner,
+    tracker: ReadinessTracker,
+    /// The screen's generation at the last look, and when that was.
+    looked_at: Option<(u64, Instant)>,
+    title: String,
+    /// Absolute offset of the next byte of output.
+    next: u64,
+    /// Offset of the last picture that the holder was given.
+    pictured: u64,
+    began: Instant,
+    output_at: Option<Instant>,
+    /// It was seen to take input before.
+    was_ready: bool,
+}
+
+/// What output brought.
+#[derive(Debug, Default)]
+pub struct Brought {
+    /// Bytes not seen before, for viewers.
+    pub fresh: Option<(u64, Bytes)>,
+    /// The harness's own reports about itself, in order.
+    pub reports: Vec<StatusReport>,
+}
+
+impl std::fmt::Debug for VtScreen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("VtScreen")
+    }
+}
+
+impl Live {
+    /// A run that has just been started.
+    pub fn started(record: RunRecord, definition: Arc<Definition>, link: Link, size: Size) -> Self {
+        let screen = VtScreen::new(size.rows, size.cols, 0);
+        Self::new(record, definition, link, screen, 0, 0)
+    }
+
+    /// A run that an earlier daemon started: its screen is drawn from the holder's picture, and output goes on from
+    /// there. [`LinkHandle::follow`] from [`Self::next`] is up to the caller.
+    pub fn adopted(record: RunRecord, definition: Arc<Definition>, link: Link, status: &Status) -> Self {
+        let size = status.size.unwrap_or(Size { rows: 30, cols: 100 });
+        let terminal = status.streams.iter().find(|stream| stream.stream == StreamId::TERMINAL);
+        let (start, end) = terminal.map_or((0, 0), |stream| (stream.start, stream.end));
+        let picture = read_picture(&status.note).filter(|picture| (start..=end).contains(&picture.offset));
+        let (screen, from) = match picture {
+            Some(picture) => (VtScreen::restore(size.rows, size.cols, &picture), picture.offset),
+            None => (VtScreen::new(size.rows, size.cols, start), start),
+        };
+        let mut live = Self::new(record, definition, link, screen, from, status.answered);
+        live.exit = status.exit;
+        live.gone = status.gone;
+        live
+    }
+
+    fn new(
+        record: RunRecord,
+        definition: Arc<Definition>,
+        link: Link,
+        screen: VtScreen,
+        from: u64,
+        answered: u64,
+    ) -> Self {
+        Self {
+            tracker: ReadinessTracker::new(Arc::clone(&definition)),
+            looked_at: None,
+            record,
+            definition,
+            pid: link.handle.identity().child_pid,
+            link: link.handle,
+            events: link.events,
+            exit: None,
+            gone: false,
+            replay: None,
+            screen: Box::new(screen),
+            scanner: SignalScanner::new(from, answered),
+            title: String::new(),
+            next: from,
+            pictured: from,
+            began: Instant::now(),
+            output_at: None,
+            was_ready: false,
+        }
+    }
+
+    /// Absolute offset of the next byte of output.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Takes output of the terminal; queries in it are answered at once.
+    pub fn output(&mut self, offset: u64, bytes: Bytes, now: Instant) -> Brought {
+        if let Some(replay) = &mut self.replay {
+            replay.take(offset, &bytes);
+        }
+        let known = usize::try_from(self.next.saturating_sub(offset)).unwrap_or(usize::MAX);
+        if known >= bytes.len() {
+            return Brought::default();
+        }
+        let fresh = bytes.slice(known..);
+        let from = offset.max(self.next);
+        self.next = from + fresh.len() as u64;
+        self.output_at = Some(now);
+        self.screen.feed(&fresh);
+        self.tracker.output(now.saturating_duration_since(self.began));
+        let mut queries = Vec::new();
+        let mut reports = Vec::new();
+        for signal in self.scanner.scan(&fresh) {
+            match signal {
+                Signal::Query(query) => queries.push(query),
+                Signal::Status { report, .. } => {
+                    if self.tracker.status(&report) {
+                        reports.push(report);
+                    }
+                }
+                Signal::Title(title) => {
+                    self.tracker.title(&title);
+                    self.title = title;
+                }
+            }
+        }
+        self.answer(&queries, now);
+        Brought { fresh: Some((from, fresh)), reports }
+    }
+
+    /// Output was overwritten before it could be read: the screen is no longer known until the harness draws it
+    /// anew.
+    pub fn lost_output(&mut self, to: u64) {
+        self.next = self.next.max(to);
+        self.scanner = SignalScanner::new(self.next, self.next);
+    }
+
+    fn answer(&mut self, queries: &[Query], now: Instant) {
+        if queries.is_empty() {
+            return;
+        }
+        let context = AnswerContext {
+            cursor: self.screen.cursor(),
+            size: self.screen.size(),
+            bracketed_paste: self.screen.bracketed_paste(),
+            fresh: now.saturating_duration_since(self.began) < FRESH,
+        };
+        let Some(answer) = query::answer(queries, context) else { return };
+        let written = if answer.bytes.is_empty() {
+            Ok(())
+        } else {
+            self.link.write_soon(OperationId::new(new_id()), vec![Step::Bytes(answer.bytes)])
+        };
+        // One socket, one order: a holder that has the second has the first.
+        if let Err(error) = written.and_then(|()| self.link.answered_soon(answer.through)) {
+            tracing::debug!(%error, "a terminal query stays unanswered");
+        }
+    }
+
+    /// What is concluded about the harness. The screen is looked at if it changed and has come to rest, or if it has
+    /// not done so for long: a spinner never rests.
+    pub fn tracker(&mut self, now: Instant) -> &ReadinessTracker {
+        let generation = self.screen.generation();
+        let changed = self.looked_at.is_none_or(|(seen, _)| seen != generation);
+        let overdue = self.looked_at.is_none_or(|(_, at)| now.saturating_duration_since(at) >= LOOKS_EVERY);
+        if changed && (overdue || self.rested(now) >= SETTLES) {
+            self.looked_at = Some((generation, now));
+            let view = self.screen.view();
+            self.tracker.look(&view);
+        }
+        &self.tracker
+    }
+
+    /// What was concluded at the last look.
+    pub fn last_seen(&self) -> &ReadinessTracker {
+        &self.tracker
+    }
+
+    /// Whether readiness is unknown and output has rested for the definition's quiet time.
+    pub fn is_quiet(&self, now: Instant) -> bool {
+        self.tracker.quiet_enough(now.saturating_duration_since(self.began))
+    }
+
+    /// Whether the picture that was last looked at is the present one, at rest.
+    pub fn is_settled(&self, now: Instant) -> bool {
+        self.rested(now) >= SETTLES
+            && self.looked_at.is_some_and(|(seen, _)| seen == self.screen.generation())
+    }
+
+    /// The window title.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The screen.
+    pub fn screen(&mut self) -> &mut VtScreen {
+        &mut self.screen
+    }
+
+    /// How long output has rested; since the start if there was none.
+    pub fn rested(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.output_at.unwrap_or(self.began))
+    }
+
+    /// When output will have rested for `time`.
+    pub fn rests_at(&self, time: Duration) -> Instant {
+        self.output_at.unwrap_or(self.began) + time
+    }
+
+    /// Whether it was seen to take input before.
+    pub fn was_ready(&self) -> bool {
+        self.was_ready
+    }
+
+    /// It takes input, or works on some.
+    pub fn note_ready(&mut self) {
+        self.was_ready = true;
+    }
+
+    /// Whether something was put out since the holder's last picture.
+    pub fn has_unpictured(&self) -> bool {
+        self.next > self.pictured
+    }
+
+    /// Gives the holder a picture of the screen if much was put out since the last one, or if `anyway`.
+    pub fn keep_picture(&mut self, anyway: bool) {
+        if self.next.saturating_sub(self.pictured) < if anyway { 1 } else { CHECKPOINT_BYTES } {
+            return;
+        }
+        let picture = self.screen.checkpoint();
+        self.pictured = self.next;
+        let link = self.link.clone();
+        let note = write_picture(&picture);
+        tokio::spawn(async move {
+            if let Err(error) = link.note(note).await {
+                tracing::debug!(%error, "a picture of the screen was not kept");
+            }
+        });
+    }
+
+    /// Takes the link of a holder that had been lost. Output goes on where it stopped.
+    pub fn relink(&mut self, link: Link) {
+        self.link = link.handle;
+        self.events = link.events;
+    }
+}
+
+/// A note: the picture's offset, then its bytes.
+fn write_picture(picture: &Checkpoint) -> Vec<u8> {
+    let mut note = picture.offset.to_be_bytes().to_vec();
+    note.extend_from_slice(&picture.bytes);
+    note
+}
+
+fn read_picture(note: &[u8]) -> Option<Checkpoint> {
+    let (offset, bytes) = note.split_first_chunk::<8>()?;
+    Some(Checkpoint { bytes: bytes.to_vec(), offset: u64::from_be_bytes(*offset) })
+}
+
+/// How a run ended, for people.
+pub fn exit_words(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+        Exit::Other(kind, value) => format!("ended in a way that a later holder knows ({kind}, {value})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_survives_as_a_note() {
+        let picture = Checkpoint { bytes: b"\x1b[Hhello".to_vec(), offset: 1 << 40 };
+        assert_eq!(read_picture(&write_picture(&picture)), Some(picture));
+        assert_eq!(read_picture(b"short"), None);
+    }
+}

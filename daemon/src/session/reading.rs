@@ -1,0 +1,60 @@
+//! From what a run shows to what the injector needs to know of it.
+
+use std::time::Instant;
+
+use super::drafting::Drafting;
+use super::injection::prompt::{Prompt, squeezed};
+use super::injection::sight::{Composer, Gate, Sight};
+use super::live::Live;
+use crate::harness::readiness::Readiness;
+use crate::harness::screen::Screen;
+
+/// Looks at a run at `now`. `under_way` is the prompt whose text is looked for.
+pub fn look(live: &mut Live, drafting: &mut Drafting, under_way: Option<&Prompt>, now: Instant) -> Sight {
+    let readiness = live.tracker(now).readiness();
+    let settled = live.is_settled(now);
+    let composer = composer(live, under_way);
+    let empty = match composer {
+        Composer::Unknown => None,
+        Composer::Empty | Composer::Ours => Some(true),
+        Composer::Other => Some(false),
+    };
+    let gate = match readiness {
+        Readiness::Ready => Gate::Ready,
+        Readiness::Busy => Gate::Busy,
+        Readiness::Blocked(block) => Gate::Blocked(block.kind),
+        Readiness::Unknown if live.is_quiet(now) => Gate::Ready,
+        Readiness::Unknown if live.was_ready() => Gate::Unknown,
+        Readiness::Unknown => Gate::Away("starting".to_owned()),
+    };
+    if matches!(gate, Gate::Ready | Gate::Busy) {
+        live.note_ready();
+    }
+    let shown = settled
+        && matches!(composer, Composer::Empty | Composer::Other)
+        && under_way.is_some_and(|prompt| is_shown(live, prompt));
+    Sight { gate, composer, drafting: drafting.is_open(empty, now), shown, settled }
+}
+
+fn composer(live: &Live, under_way: Option<&Prompt>) -> Composer {
+    let tracker = live.last_seen();
+    match tracker.composer() {
+        None => Composer::Unknown,
+        Some(composer) if composer.text.is_none() => Composer::Empty,
+        Some(_) if under_way.is_some_and(|prompt| tracker.composer_shows(&prompt.text)) => Composer::Ours,
+        Some(_) => Composer::Other,
+    }
+}
+
+/// Whether the prompt stands on the screen outside of the composer, however it was wrapped.
+fn is_shown(live: &mut Live, prompt: &Prompt) -> bool {
+    let composer = live.last_seen().composer().map(|composer| composer.rows.clone());
+    let view = live.screen().view();
+    let outside = view
+        .rows
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| composer.as_ref().is_none_or(|rows| !rows.contains(at)));
+    let text: String = outside.map(|(_, row)| squeezed(&row.text)).collect();
+    !prompt.sought.is_empty() && text.contains(&prompt.sought)
+}

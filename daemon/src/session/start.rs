@@ -1,0 +1,161 @@
+//! Starting a run: from a session's spec and a mount to a holder that holds it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::house::{House, new_id, now_ms};
+use super::live::Live;
+use super::spec::{Opening, RunRecord, SessionSpec};
+use crate::failover::command::Assignment;
+use crate::harness::definition::Definition;
+use crate::harness::home;
+use crate::harness::launch::{Conversation, LaunchOptions, Presentation, launch};
+use crate::holder::link::{self, place};
+use crate::holder::run::{Channel, RunId, RunSpec, Size};
+
+/// The variable that tells a run its daemon's socket.
+pub const SOCKET_VARIABLE: &str = "POSTHOUSE_SOCKET";
+/// The variable that tells a run its session's name.
+pub const SESSION_VARIABLE: &str = "POSTHOUSE_SESSION";
+
+/// How a run begins.
+#[derive(Clone, Debug)]
+pub enum Beginning {
+    /// A new conversation, with a first prompt if there is one.
+    New(Option<String>),
+    /// An earlier conversation goes on; the text, if any, is typed once it is ready.
+    Resume {
+        /// The conversation's id.
+        conversation: String,
+        /// What is said to it.
+        say: Option<String>,
+    },
+}
+
+/// A run about to be started.
+#[derive(Debug)]
+pub struct Plan {
+    /// What the next daemon needs to know of it.
+    pub record: RunRecord,
+    /// The definition it runs under.
+    pub definition: Arc<Definition>,
+    /// What the holder is told.
+    spec: RunSpec,
+}
+
+/// Works out a run. `assignment` is `None` for a harness on whatever login it finds.
+///
+/// # Errors
+/// A sentence that completes "failed to …".
+pub fn plan(
+    house: &House,
+    session: &SessionSpec,
+    variables: &BTreeMap<String, String>,
+    assignment: Option<&Assignment>,
+    beginning: Beginning,
+    size: Size,
+) -> Result<Plan, String> {
+    let mount = assignment.map(|assignment| assignment.mount.clone());
+    let harness = mount.as_ref().map_or(&session.harness, |mount| &mount.harness);
+    let definition = house.catalog.get(harness).map_err(|e| e.to_string())?;
+    let run = RunId::new(new_id());
+    let (conversation, prompt, typed) = begin(&definition, beginning);
+    let id = match &conversation {
+        Conversation::New => None,
+        Conversation::NewWithId(id) | Conversation::Resume(id) => Some(id.clone()),
+    };
+    let mut env: BTreeMap<_, _> =
+        variables.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    env.insert(SOCKET_VARIABLE.to_owned(), house.socket.to_string_lossy().into_owned().into());
+    env.insert(SESSION_VARIABLE.to_owned(), session.name.as_str().into());
+    let options = LaunchOptions {
+        cwd: session.cwd.clone(),
+        prompt,
+        trust: session.trust,
+        model: mount.as_ref().and_then(|mount| mount.model.clone()).or_else(|| session.model.clone()),
+        conversation,
+        extra: session.args.clone(),
+        env,
+    };
+    let ambient = Presentation::Ambient;
+    let presentation = assignment.map_or(&ambient, |assignment| &assignment.presentation);
+    let launch =
+        launch(&definition, presentation, &options, house.outer.clone()).map_err(|e| e.to_string())?;
+    if session.trust {
+        home::grant_trust(&definition, &launch).map_err(|e| e.to_string())?;
+    }
+    let record = RunRecord {
+        run: run.uuid(),
+        socket: place::socket(&house.sockets, run).map_err(|e| e.to_string())?,
+        harness: definition.name.clone(),
+        mount,
+        started_at: now_ms(),
+        home: launch.home(&definition),
+        conversation: id,
+        opening: typed.map(|text| Opening { id: new_id(), text }),
+    };
+    let spec = RunSpec {
+        run,
+        argv: launch.argv.iter().map(Into::into).collect(),
+        env: launch.exposed_env().map(|(name, value)| (name.into(), value.into())).collect(),
+        cwd: launch.cwd.clone(),
+        channel: Channel::Terminal(size),
+        socket: record.socket.clone(),
+        ring: house.ring,
+    };
+    Ok(Plan { record, definition, spec })
+}
+
+/// The conversation, the prompt for the command line, and the text to be typed.
+fn begin(definition: &Definition, beginning: Beginning) -> (Conversation, Option<String>, Option<String>) {
+    match beginning {
+        Beginning::Resume { conversation, say } => (Conversation::Resume(conversation), None, say),
+        Beginning::New(task) => {
+            let conversation = if definition.launch.session_id.is_empty() {
+                Conversation::New
+            } else {
+                let id = uuid::Builder::from_random_bytes(random()).into_uuid();
+                Conversation::NewWithId(id.to_string())
+            };
+            if definition.launch.prompt.is_empty() {
+                (conversation, None, task)
+            } else {
+                (conversation, task, None)
+            }
+        }
+    }
+}
+
+fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    // Ids of version 7 are made from the same source; without it nothing here works anyway.
+    if getrandom::fill(&mut bytes).is_err() {
+        bytes = *new_id().as_bytes();
+    }
+    bytes
+}
+
+/// Starts a planned run; returns once the harness's program is executed.
+///
+/// # Errors
+/// The truthful reason; it completes "failed to …".
+pub async fn start(house: &House, plan: Plan, size: Size) -> Result<Live, String> {
+    let Plan { record, definition, spec } = plan;
+    let link = link::spawn(&house.holder, &spec).await.map_err(|error| full_reason(&error))?;
+    Ok(Live::started(record, definition, link, size))
+}
+
+/// An error with everything that caused it.
+pub fn full_reason(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,144 @@
+//! Carrying out what the injector decided, and telling it what came of that.
+
+use std::time::{Duration, Instant};
+
+use posthouse_protocol::ReceiptState;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::order::News;
+use super::phase::Phase;
+use super::{Flow, Task};
+use crate::holder::script::{OperationId, Report, State};
+use crate::post::command::{Injection, Intent, PostCommand, Progress, Step};
+use crate::session::house::now_ms;
+use crate::session::injection::injector::{Effect, News as Told};
+use crate::session::injection::prompt::{Prompt, Source};
+
+impl Task {
+    /// Post hands over a message.
+    pub(super) async fn take(&mut self, injection: Injection) -> Flow {
+        let now = Instant::now();
+        let deadline = injection.deadline.map(|at| now + Duration::from_millis(at.saturating_sub(now_ms())));
+        let prompt = Prompt::of_message(&injection, &self.house.marks, deadline);
+        let effects = self.injector.offer(prompt, injection.earlier.as_ref(), now);
+        self.carry_out(effects).await;
+        Flow::On
+    }
+
+    /// Does what the injector wants.
+    pub(super) async fn carry_out(&mut self, effects: Vec<Effect>) {
+        self.dirty |= !effects.is_empty();
+        for effect in effects {
+            match effect {
+                Effect::Note(prompt) => self.note(prompt).await,
+                Effect::Tell { prompt, source, attempt, news } => {
+                    self.tell(prompt, source, attempt, news).await
+                }
+                Effect::Write { operation, steps } => {
+                    let Some(live) = self.phase.live_mut() else { continue };
+                    if let Err(error) = live.link.write_soon(operation, steps) {
+                        tracing::debug!(%error, "a script was not sent");
+                        let report =
+                            Report { operation, steps_done: 0, partial_bytes: 0, state: State::Full };
+                        let _ = self.desk.send(News::Reported(report));
+                    }
+                }
+                Effect::Cancel(operation) => self.ask_holder(operation, true),
+                Effect::Ask(operation) => self.ask_holder(operation, false),
+                Effect::Submitted(prompt) => self.submitted(prompt),
+            }
+        }
+    }
+
+    /// Enter was applied: what the house itself had to say is said.
+    fn submitted(&mut self, prompt: Prompt) {
+        let Some(live) = self.phase.live_mut() else { return };
+        if live.record.opening.as_ref().is_some_and(|opening| opening.id == prompt.id) {
+            live.record.opening = None;
+            self.record.run = Some(live.record.clone());
+            self.house.store(&self.record, "session.opened", None, &json!({}));
+        }
+    }
+
+    /// The note of a message goes to the journal by way of post; the house's own prompts are in the session's record.
+    async fn note(&mut self, prompt: Prompt) {
+        let Some(live) = self.phase.live() else { return };
+        let run = live.record.id().to_string();
+        let desk = self.desk.clone();
+        match prompt.source {
+            Source::Message => {
+                let (done, noted) = oneshot::channel();
+                let step = Step::Writing { run, attempt: prompt.attempt, done: Intent(Some(done)) };
+                self.progress(prompt.id, step).await;
+                tokio::spawn(async move {
+                    let outcome = noted.await.unwrap_or_else(|_| Err("post did not note it".to_owned()));
+                    let _ = desk.send(News::Noted(prompt.id, outcome));
+                });
+            }
+            Source::Resubmission | Source::House => {
+                let _ = desk.send(News::Noted(prompt.id, Ok(())));
+            }
+        }
+    }
+
+    async fn tell(&mut self, prompt: uuid::Uuid, source: Source, attempt: u32, news: Told) {
+        let step = match news {
+            Told::Waits(reason) => Step::Waiting { reason },
+            Told::Reached { state, evidence, reason } => {
+                if source != Source::Message && state == ReceiptState::Uncertain {
+                    let data = json!({ "prompt": prompt.to_string(), "reason": reason });
+                    self.house.event("session.prompt_uncertain", self.name(), &data);
+                }
+                let run = self.phase.live().map(|live| live.record.id().to_string());
+                Step::Reached { state, evidence, reason, run, attempt }
+            }
+        };
+        if source == Source::Message {
+            self.progress(prompt, step).await;
+        }
+    }
+
+    async fn progress(&self, message: uuid::Uuid, step: Step) {
+        let progress = Progress { session: self.name().to_owned(), message, step };
+        if self.house.post.send(PostCommand::Progress(progress)).await.is_err() {
+            tracing::debug!("post is gone; the journal knows how far the message was");
+        }
+    }
+
+    fn ask_holder(&self, operation: OperationId, cancel: bool) {
+        let Some(live) = self.phase.live() else { return };
+        let (link, desk) = (live.link.clone(), self.desk.clone());
+        tokio::spawn(async move {
+            let answer = if cancel { link.cancel(operation).await } else { link.how_far(operation).await };
+            let news = match answer {
+                Ok(Some(report)) => News::Reported(report),
+                Ok(None) => News::NotSeen(operation),
+                // The link is lost: it is asked again once the holder is found.
+                Err(_) => return,
+            };
+            let _ = desk.send(news);
+        });
+    }
+
+    /// Looks at the run and tells the injector, if there is anything new to see.
+    pub(super) async fn look(&mut self, now: Instant) {
+        let Phase::Running(live) = &mut self.phase else {
+            let effects = self.injector.tick(now);
+            return self.carry_out(effects).await;
+        };
+        let sight = crate::session::reading::look(live, &mut self.drafting, self.injector.under_way(), now);
+        live.keep_picture(live.rested(now) >= super::PICTURE_AFTER);
+        let effects = if sight == self.sight {
+            self.injector.tick(now)
+        } else {
+            self.dirty = true;
+            if sight.gate != self.sight.gate {
+                self.since = now_ms();
+            }
+            self.sight = sight.clone();
+            self.injector.saw(sight, now)
+        };
+        self.carry_out(effects).await;
+    }
+}

@@ -1,0 +1,233 @@
+//! What the holder says, and what the task's own helpers report.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::order::News;
+use super::phase::{Phase, Then};
+use super::{Flow, Task};
+use crate::harness::osc::Reported;
+use crate::holder::link::{self, HolderEvent, LinkError};
+use crate::holder::run::{Exit, StreamId};
+use crate::holder::script::Report;
+use crate::post::command::PostCommand;
+use crate::session::command::SessionError;
+use crate::session::injection::injector::{Fate, Sign};
+use crate::session::live::exit_words;
+
+impl Task {
+    /// The holder speaks.
+    pub(super) async fn hear(&mut self, events: Vec<HolderEvent>) -> Flow {
+        for event in events {
+            let now = Instant::now();
+            match event {
+                HolderEvent::Output { stream: StreamId::TERMINAL, offset, bytes } => {
+                    self.output(offset, bytes, now).await;
+                }
+                HolderEvent::Gap { stream: StreamId::TERMINAL, to, .. } => self.lost_output(to),
+                HolderEvent::Progress(report) => self.reported(report).await,
+                HolderEvent::Exited(exit) => self.exited(exit).await,
+                HolderEvent::Remains(survivors) => {
+                    let left: Vec<_> =
+                        survivors.iter().map(|s| json!({ "pid": s.pid, "name": s.name })).collect();
+                    self.house.event("session.remains", self.name(), &json!({ "processes": left }));
+                }
+                HolderEvent::Gone => {
+                    if let Some(live) = self.phase.live_mut() {
+                        live.gone = true;
+                    }
+                    if matches!(self.phase, Phase::Ending { .. }) && self.ended().await == Flow::Over {
+                        return Flow::Over;
+                    }
+                }
+                HolderEvent::NotGone(survivors) => {
+                    let names: Vec<_> = survivors.iter().map(|s| format!("{} ({})", s.name, s.pid)).collect();
+                    self.not_ended(&names.join(", ")).await;
+                }
+                HolderEvent::Lost { why } => self.lost(&why),
+                HolderEvent::Output { .. } | HolderEvent::Gap { .. } | HolderEvent::StreamEnd { .. } => {}
+            }
+        }
+        Flow::On
+    }
+
+    async fn output(&mut self, offset: u64, bytes: bytes::Bytes, now: Instant) {
+        let Some(live) = self.phase.live_mut() else { return };
+        let brought = live.output(offset, bytes, now);
+        if let Some((offset, bytes)) = brought.fresh {
+            self.viewers.output(offset, &bytes);
+            self.unseen = true;
+        }
+        for report in brought.reports {
+            if report.state == Reported::Working {
+                let effects = self.injector.sign(Sign::TurnBegan, now);
+                self.carry_out(effects).await;
+            }
+            // Each state is looked at, however briefly it was shown.
+            self.look(now).await;
+        }
+    }
+
+    fn lost_output(&mut self, to: u64) {
+        if let Some(live) = self.phase.live_mut() {
+            live.lost_output(to);
+            let screen = crate::harness::screen::Screen::size(live.screen());
+            let (link, size) =
+                (live.link.clone(), crate::holder::run::Size { rows: screen.0, cols: screen.1 });
+            // A harness draws everything anew when its window changes.
+            tokio::spawn(async move {
+                let nudge = crate::holder::run::Size { rows: size.rows.saturating_sub(1).max(1), ..size };
+                let _ = link.resize(nudge).await;
+                let _ = link.resize(size).await;
+            });
+        }
+    }
+
+    async fn reported(&mut self, report: Report) {
+        if report.state.is_final()
+            && let Some(reply) = self.keys.remove(&report.operation)
+        {
+            let _ = reply.send(match report.state {
+                crate::holder::script::State::Done => Ok(()),
+                _ => Err(SessionError::new(
+                    posthouse_protocol::ErrorCode::NotReady,
+                    "type the keys: the terminal did not take them",
+                )),
+            });
+        }
+        let effects = self.injector.reported(report, Instant::now());
+        self.carry_out(effects).await;
+    }
+
+    /// A helper reports.
+    pub(super) async fn learn(&mut self, news: News) -> Flow {
+        let now = Instant::now();
+        match news {
+            News::Noted(prompt, outcome) => {
+                let effects = self.injector.noted(prompt, outcome, now);
+                self.carry_out(effects).await;
+            }
+            News::Reported(report) => self.reported(report).await,
+            News::NotSeen(operation) => {
+                let effects = self.injector.not_seen(operation, now);
+                self.carry_out(effects).await;
+            }
+            News::Started(outcome) => return self.started(outcome).await,
+            News::Chosen(choice) => return self.chosen(choice).await,
+            News::Relinked(outcome) => return self.relinked(outcome).await,
+            News::Gathered(gathered, whom) => self.gathered(gathered, whom),
+        }
+        Flow::On
+    }
+
+    /// The harness ended by itself, or as it was told to.
+    async fn exited(&mut self, exit: Exit) {
+        let now = Instant::now();
+        let how = exit_words(exit);
+        let Some(live) = self.phase.live_mut() else { return };
+        live.exit = Some(exit);
+        if let Phase::Ending { ending, .. } = &mut self.phase {
+            ending.hasten(now);
+            return;
+        }
+        if let Phase::Running(_) = self.phase {
+            self.house.event("session.exited", self.name(), &json!({ "how": how }));
+            self.rest_as_exited(how).await;
+        }
+    }
+
+    /// The run is over for the session; what can be read of it stays.
+    pub(super) async fn rest_as_exited(&mut self, how: String) {
+        let now = Instant::now();
+        let effects = self.injector.run_ended("exited", now);
+        self.carry_out(effects).await;
+        let effects = self.injector.decide(Fate::Uncertain(format!("the harness ended: {how}")), now);
+        self.carry_out(effects).await;
+        self.drafting.reset();
+        let phase = std::mem::replace(&mut self.phase, Phase::Starting { then_release: None });
+        self.phase = Phase::Exited { how: how.clone(), live: phase.into_live() };
+        self.rest(crate::session::spec::Rest::Exited { how }).await;
+        self.leave_post(false).await;
+    }
+
+    /// Post keeps what the session can't take any more.
+    pub(super) async fn leave_post(&self, forget: bool) {
+        let down = PostCommand::SessionDown { name: self.name().to_owned(), forget };
+        if self.house.post.send(down).await.is_err() {
+            tracing::debug!("post is gone");
+        }
+    }
+
+    /// The link broke. The holder may well live, and with it the run: it is looked for once.
+    fn lost(&mut self, why: &LinkError) {
+        tracing::warn!(session = self.name(), %why, "the link to a holder broke");
+        let Some(live) = self.phase.live() else { return };
+        let (socket, desk) = (live.record.socket.clone(), self.desk.clone());
+        tokio::spawn(async move {
+            let _ = desk.send(News::Relinked(link::adopt(&socket).await));
+        });
+    }
+
+    async fn relinked(&mut self, outcome: Result<link::Link, LinkError>) -> Flow {
+        let now = Instant::now();
+        match outcome {
+            Ok(link) => {
+                let Some(live) = self.phase.live_mut() else { return Flow::On };
+                live.relink(link);
+                let (link, from) = (live.link.clone(), live.next());
+                tokio::spawn(async move {
+                    let _ = link.follow(StreamId::TERMINAL, from).await;
+                });
+                let effects = self.injector.relinked(now);
+                self.carry_out(effects).await;
+                Flow::On
+            }
+            Err(error) => self.holder_died(&error).await,
+        }
+    }
+
+    /// The holder can't be reached. Without it nothing of the run may be left; if something is, nobody touches it.
+    async fn holder_died(&mut self, error: &LinkError) -> Flow {
+        let Some(live) = self.phase.live() else { return Flow::On };
+        let (run, socket) = (live.record.id(), live.record.socket.clone());
+        let left = match error {
+            LinkError::NoHolder { .. } => crate::holder::survey::survivors(run, None)
+                .map(|left| left.iter().map(|s| format!("{} ({})", s.name, s.pid)).collect::<Vec<_>>())
+                .unwrap_or_else(|e| vec![format!("unknown: {e}")]),
+            other => vec![format!("unknown: {other}")],
+        };
+        if left.is_empty() {
+            let _ = link::place::bury(&socket);
+            if let Phase::Ending { .. } = self.phase {
+                return self.ended().await;
+            }
+            self.rest_as_exited("its holder died, and the run with it".to_owned()).await;
+        } else {
+            let why = format!("its holder died and processes of its run may be left: {}", left.join(", "));
+            self.fail(why).await;
+        }
+        Flow::On
+    }
+
+    /// The run could not be ended.
+    async fn not_ended(&mut self, left: &str) {
+        let why = format!("processes of its run could not be ended: {left}");
+        let phase = std::mem::replace(&mut self.phase, Phase::Starting { then_release: None });
+        if let Phase::Ending { live, then, .. } = phase {
+            if let Then::Release(releasing) = then {
+                for reply in releasing.replies {
+                    let error = SessionError::new(
+                        posthouse_protocol::ErrorCode::Internal,
+                        format!("release it: {why}"),
+                    );
+                    let _ = reply.send(Err(error));
+                }
+            }
+            self.phase = Phase::Failed { why: why.clone(), live: Some(live) };
+            self.fail(why).await;
+        } else {
+            self.phase = phase;
+        }
+    }
+}
