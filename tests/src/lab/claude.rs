@@ -1,5 +1,6 @@
 //! Homes for claude: an API key, a long-lived OAuth token, or a login with a refresh token.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -33,15 +34,18 @@ pub enum Expiry {
 /// # Errors
 /// When its files can't be written.
 pub fn claude_home(lab: &Lab, mock: &MockProvider, name: &str, login: ClaudeLogin<'_>) -> io::Result<Home> {
-    let mut home = lab.home(name, mock)?;
+    let mut home = lab.home(name)?;
     home.set("CLAUDE_CONFIG_DIR", home.dir.clone());
-    home.set("ANTHROPIC_BASE_URL", mock.http());
-    let off = ["DISABLE_AUTOUPDATER", "DISABLE_TELEMETRY", "DISABLE_ERROR_REPORTING"];
-    off.iter().for_each(|name| home.set(name, "1"));
-    home.set("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
-    let certificate = home.dir.join("mock-authority.pem");
-    std::fs::write(&certificate, mock.certificate_pem())?;
-    home.set("NODE_EXTRA_CA_CERTS", certificate);
+    let quiet = [
+        "DISABLE_AUTOUPDATER",
+        "DISABLE_TELEMETRY",
+        "DISABLE_ERROR_REPORTING",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
+    ];
+    let mut settings: BTreeMap<_, _> = quiet.map(|name| (name, "1".to_owned())).into();
+    settings.insert("ANTHROPIC_BASE_URL", mock.http());
+    settings.extend(home.network(mock, "NODE_EXTRA_CA_CERTS")?);
+    std::fs::write(home.dir.join("settings.json"), json!({"env": settings}).to_string())?;
 
     let mut state = json!({
         "hasCompletedOnboarding": true, "theme": "dark",

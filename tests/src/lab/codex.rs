@@ -22,7 +22,7 @@ pub enum CodexLogin<'a> {
 /// # Errors
 /// When its files can't be written.
 pub fn codex_home(lab: &Lab, mock: &MockProvider, name: &str, login: CodexLogin<'_>) -> io::Result<Home> {
-    let mut home = lab.home(name, mock)?;
+    let mut home = lab.home(name)?;
     home.set("CODEX_HOME", home.dir.clone());
     let provider = match login {
         CodexLogin::Key(key) => {
@@ -31,13 +31,11 @@ pub fn codex_home(lab: &Lab, mock: &MockProvider, name: &str, login: CodexLogin<
         }
         CodexLogin::ChatGpt(account) => {
             std::fs::write(home.dir.join("auth.json"), auth_file(account))?;
-            let certificate = home.dir.join("mock-authority.pem");
-            std::fs::write(&certificate, mock.certificate_pem())?;
-            home.set("CODEX_CA_CERTIFICATE", certificate);
-            home.set("CODEX_REFRESH_TOKEN_URL_OVERRIDE", format!("{}/oauth/token", mock.http()));
             chatgpt_provider(mock)
         }
     };
+    let network = home.network(mock, "SSL_CERT_FILE")?.map(|(name, value)| format!("{name}={value}\n"));
+    std::fs::write(home.dir.join(".env"), network.concat())?;
     std::fs::write(home.dir.join("config.toml"), config(&provider, lab))?;
     Ok(home)
 }

@@ -19,7 +19,10 @@ pub struct Lab {
 pub struct Home {
     /// The directory that `CODEX_HOME` or `CLAUDE_CONFIG_DIR` names.
     pub dir: PathBuf,
-    /// The whole environment: a harness must be started with this and nothing else.
+    /// The whole environment to start the harness with: what any program needs, and which home and key to use.
+    ///
+    /// Everything else is in the home's own files, so a program with an environment of its own needs to pass on
+    /// no more than the last two.
     pub env: BTreeMap<String, OsString>,
 }
 
@@ -51,8 +54,8 @@ impl Lab {
         self.root.path()
     }
 
-    /// A new home called `name` with what any program needs in its environment, and the mock as its proxy.
-    pub(super) fn home(&self, name: &str, mock: &MockProvider) -> io::Result<Home> {
+    /// A new home called `name`, with what any program needs in its environment.
+    pub(super) fn home(&self, name: &str) -> io::Result<Home> {
         let dir = self.root.path().join(name);
         std::fs::create_dir(&dir)?;
         let mut env = BTreeMap::new();
@@ -64,9 +67,6 @@ impl Lab {
             ("TERM", "xterm-256color".into()),
             ("TZ", "UTC".into()),
             ("SHELL", "/bin/sh".into()),
-            ("HTTP_PROXY", mock.http().into()),
-            ("HTTPS_PROXY", mock.http().into()),
-            ("NO_PROXY", "127.0.0.1,localhost".into()),
         ];
         env.extend(ours.map(|(name, value)| (name.to_owned(), value)));
         Ok(Home { dir, env })
@@ -84,6 +84,24 @@ impl Home {
             .stdin(std::process::Stdio::null())
             .kill_on_drop(true);
         command
+    }
+
+    /// The settings that keep a harness on this machine: the mock is its proxy and its certificate is trusted.
+    ///
+    /// Writes the certificate into the home.
+    pub(super) fn network(
+        &self,
+        mock: &MockProvider,
+        trust: &'static str,
+    ) -> io::Result<[(&'static str, String); 4]> {
+        let certificate = self.dir.join("mock-authority.pem");
+        std::fs::write(&certificate, mock.certificate_pem())?;
+        Ok([
+            ("HTTP_PROXY", mock.http()),
+            ("HTTPS_PROXY", mock.http()),
+            ("NO_PROXY", "127.0.0.1,localhost".to_owned()),
+            (trust, certificate.to_string_lossy().into_owned()),
+        ])
     }
 
     pub(super) fn set(&mut self, name: &str, value: impl Into<OsString>) {

@@ -7,8 +7,10 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// The names the server certificate is good for: loopback, and where claude refreshes its login.
-const NAMES: [&str; 3] = ["127.0.0.1", "localhost", super::tunnel::LOGIN_HOST];
+use super::tunnel::LOGIN_HOSTS;
+
+/// The names the server certificate is good for, besides the hosts that the tunnel leads to.
+const LOOPBACK: [&str; 2] = ["127.0.0.1", "localhost"];
 
 /// A self-made authority with one server certificate.
 pub struct Authority {
@@ -38,7 +40,8 @@ impl Authority {
         own.distinguished_name.push(DnType::CommonName, "posthouse mock provider");
         let authority = CertifiedIssuer::self_signed(own, KeyPair::generate()?)?;
         let key = KeyPair::generate()?;
-        let leaf = CertificateParams::new(NAMES.map(str::to_owned))?.signed_by(&key, &authority)?;
+        let names: Vec<_> = LOOPBACK.into_iter().chain(LOGIN_HOSTS).map(str::to_owned).collect();
+        let leaf = CertificateParams::new(names)?.signed_by(&key, &authority)?;
         let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()

@@ -1,4 +1,4 @@
-//! The mock as an HTTP proxy: claude's login host leads to the mock itself, everywhere else leads nowhere.
+//! The mock as an HTTP proxy: the hosts where logins are refreshed lead to the mock itself, all others nowhere.
 //!
 //! A harness that is given the mock as its proxy can't reach the internet, and what it tried is in the book.
 
@@ -12,13 +12,13 @@ use tokio::net::TcpStream;
 
 use super::body::{AnswerBody, whole};
 
-/// Where claude refreshes its login, whatever its base URL is.
-pub(super) const LOGIN_HOST: &str = "platform.claude.com";
+/// Where codex and claude refresh their logins, whatever their base URLs are.
+pub(super) const LOGIN_HOSTS: [&str; 2] = ["auth.openai.com", "platform.claude.com"];
 
-/// Opens the tunnel to the mock's HTTPS side for the login host, refuses it for any other.
+/// Opens the tunnel to the mock's HTTPS side for a login host, refuses it for any other.
 pub(super) fn open(request: Request<Incoming>, https: SocketAddr) -> Response<AnswerBody> {
     let mut response = Response::new(whole(""));
-    if request.uri().host() != Some(LOGIN_HOST) {
+    if !request.uri().host().is_some_and(|host| LOGIN_HOSTS.contains(&host)) {
         *response.status_mut() = StatusCode::FORBIDDEN;
         return response;
     }
