@@ -48,9 +48,16 @@ impl Registry {
     }
 
     /// Registers one. Under a name that exists it is the same credential with a new login or key: a new generation.
-    pub fn add(&mut self, id: CredentialId, source: Source, base_url: Option<String>, seen: Fingerprint) -> Record {
+    pub fn add(
+        &mut self,
+        id: CredentialId,
+        source: Source,
+        base_url: Option<String>,
+        seen: Fingerprint,
+    ) -> Record {
         let before = self.records.get(&id).map(|record| record.status.clone());
-        let status = before.map_or_else(CredentialStatus::new, |status| status.into_next(CredentialState::Unknown));
+        let status =
+            before.map_or_else(CredentialStatus::new, |status| status.into_next(CredentialState::Unknown));
         let record = Record { id: id.clone(), source, base_url, status, seen };
         self.records.insert(id, record.clone());
         record
@@ -98,7 +105,9 @@ impl Registry {
     pub fn prove(&mut self, id: &CredentialId, proof: Proof, at: Timestamp) -> Option<Record> {
         let record = self.records.get_mut(id)?;
         let recent = match &record.status.state {
-            CredentialState::Valid { at: last, .. } => at.as_second() - last.as_second() < PROOF_WORTH_KEEPING,
+            CredentialState::Valid { at: last, .. } => {
+                at.as_second() - last.as_second() < PROOF_WORTH_KEEPING
+            }
             _ => false,
         };
         if recent {
@@ -118,7 +127,11 @@ impl Registry {
     /// Notes which sessions run on it.
     pub fn used(&mut self, id: &CredentialId, session: String, on: bool) {
         let users = self.users.entry(id.clone()).or_default();
-        if on { users.insert(session) } else { users.remove(&session) };
+        if on {
+            users.insert(session)
+        } else {
+            users.remove(&session)
+        };
     }
 }
 

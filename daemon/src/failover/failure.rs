@@ -301,6 +301,18 @@ pub enum Evidence {
 }
 
 impl Evidence {
+    /// The word used in the journal and in output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Terminal => "terminal",
+            Self::Frame => "frame",
+            Self::Status => "status",
+            Self::Typed => "typed",
+        }
+    }
+
     /// Whether this alone may declare a credential dead.
     #[must_use]
     pub const fn may_condemn(self) -> bool {

@@ -118,6 +118,9 @@ pub struct CredentialUse {
     /// Where that directory is when the variable isn't set, relative to `HOME`.
     #[serde(default)]
     pub default_home: Option<PathBuf>,
+    /// The files that hold a login, relative to that directory: when one is written anew, so is the login.
+    #[serde(default)]
+    pub login_files: Vec<String>,
     /// How a key is given; the first whose `starts_with` fits.
     #[serde(default, rename = "key")]
     pub keys: Vec<KeyUse>,

@@ -2,6 +2,7 @@
 //! daemon. Here are the protocol between the two, the process itself, and the daemon's link to it.
 
 pub mod ancestry;
+pub mod cgroup;
 pub mod link;
 mod proc;
 pub mod process;

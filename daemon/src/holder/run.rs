@@ -121,6 +121,8 @@ pub struct RunSpec {
     pub socket: PathBuf,
     /// Bytes kept per output stream.
     pub ring: usize,
+    /// A delegated control group to make the run's own in; see [`super::cgroup::delegated`].
+    pub cgroup: Option<PathBuf>,
 }
 
 impl fmt::Debug for RunSpec {

@@ -32,6 +32,9 @@ impl EventKind {
     /// A receipt moved; written by [`super::Op::Advance`] itself.
     pub const RECEIPT: Self = Self::new("receipt");
 
+    /// A credential was registered, charged, proven, changed or removed.
+    pub const CREDENTIAL: Self = Self::new("credential");
+
     /// A kind by its word: lower case, dots between levels, as `session.state`.
     pub const fn new(word: &'static str) -> Self {
         Self(Cow::Borrowed(word))

@@ -41,6 +41,8 @@ pub struct House {
     pub marks: MarkKey,
     /// Bytes of terminal output kept per run.
     pub ring: usize,
+    /// The control group delegated to the daemon, if there is one.
+    pub cgroup: Option<PathBuf>,
     /// The journal.
     pub journal: Writer,
     /// Post.

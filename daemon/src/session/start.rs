@@ -102,6 +102,7 @@ pub fn plan(
         channel: Channel::Terminal(size),
         socket: record.socket.clone(),
         ring: house.ring,
+        cgroup: house.cgroup.clone(),
     };
     Ok(Plan { record, definition, spec })
 }

@@ -55,6 +55,7 @@ impl Yard {
             channel: Channel::Terminal(SIZE),
             socket: place::socket(self.path(), run).unwrap(),
             ring: posthoused::holder::run::DEFAULT_RING,
+            cgroup: None,
         }
     }
 

@@ -93,7 +93,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = socket(dir.path(), RunId::new(Uuid::nil())).unwrap();
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        assert_eq!(scan(dir.path()).unwrap(), [path.clone()]);
+        assert_eq!(scan(dir.path()).unwrap(), std::slice::from_ref(&path));
         assert!(!bury(&path).unwrap());
         drop(listener);
         assert!(bury(&path).unwrap());

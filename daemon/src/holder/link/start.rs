@@ -174,5 +174,6 @@ fn encode(spec: &RunSpec) -> Launch {
         },
         socket: spec.socket.as_os_str().as_bytes().to_vec(),
         ring: spec.ring as u64,
+        cgroup: spec.cgroup.as_ref().map(|path| path.as_os_str().as_bytes().to_vec()),
     }
 }

@@ -74,7 +74,8 @@ impl Door {
 
     /// Takes in whoever knocks.
     pub fn accept(&mut self, now: Instant) {
-        while let Ok((socket, _)) = self.listener.accept() {
+        for _ in 0..MAX_GUESTS {
+            let Ok((socket, _)) = self.listener.accept() else { return };
             let admitted = self.admit(&socket);
             let Ok(conn) = Conn::new(socket) else { continue };
             match admitted {

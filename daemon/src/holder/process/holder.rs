@@ -1,65 +1,36 @@
 //! The holder's state and its loop.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::poll::PollFlags;
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::conn::Conn;
 use super::door::Door;
-use super::ending::{Ending, Move};
+use super::ending::Ending;
 use super::inlet::Inlet;
 use super::launch::Launched;
+use super::life::Life;
 use super::outlet::Outlet;
 use super::watch::Watch;
-use crate::holder::run::{Exit, RunId, Size, Survivor};
+use crate::holder::cgroup::RunGroup;
+use crate::holder::run::{RunId, Size};
 use crate::holder::script::Report;
-use crate::holder::survey;
-use crate::holder::wire::{Event, Exited, Operation, Remains};
+use crate::holder::wire::{Event, Operation};
 
-/// How long the exit is held back for output that is still in the terminal. Only descendants that
-/// keep the terminal open make it last that long.
-const DRAIN: Duration = Duration::from_millis(50);
-/// The least time between two looks for survivors that nobody is ending.
-const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// How often a holder whose run is gone checks that somebody can still collect it.
 const REACHABLE_PAUSE: Duration = Duration::from_secs(60);
-/// Survivors named in one message.
-const MAX_SURVIVORS: usize = 64;
 
 /// Wakes the loop for signals.
 pub(super) struct Signals {
     pub wake: UnixStream,
     /// SIGTERM came: leave as soon as the run is gone, collected or not.
     pub terminated: Arc<AtomicBool>,
-}
-
-/// Where the run's leader stands.
-pub(super) enum Life {
-    Running,
-    /// It has ended; its last output is being read.
-    Draining {
-        exit: Exit,
-        until: Instant,
-    },
-    Over {
-        exit: Exit,
-        remains: Left,
-    },
-}
-
-/// What is left after the leader.
-pub(super) enum Left {
-    Nothing,
-    Processes { survivors: Vec<Survivor>, looked: Instant, look_again: bool },
 }
 
 pub(super) struct Holder {
@@ -74,7 +45,11 @@ pub(super) struct Holder {
     pub note: Vec<u8>,
     pub ending: Option<Ending>,
     pub collected: bool,
+    /// Script reports to send.
     pub news: Vec<Report>,
+    /// News of the run's end, to be sent after the output that precedes it.
+    pub held_back: Vec<Event>,
+    pub group: Option<RunGroup>,
     door: Door,
     signals: Signals,
 }
@@ -112,6 +87,8 @@ impl Holder {
             ending: None,
             collected: false,
             news: Vec::new(),
+            held_back: Vec::new(),
+            group: launched.group,
             door,
             signals,
         }
@@ -123,6 +100,9 @@ impl Holder {
             self.publish();
             if self.may_leave() {
                 self.door.close();
+                if let Some(group) = &self.group {
+                    group.remove();
+                }
                 return;
             }
             let ready = self.wait(deadline);
@@ -133,22 +113,10 @@ impl Holder {
         }
     }
 
-    pub const fn leader_lives(&self) -> bool {
-        matches!(self.life, Life::Running)
-    }
-
-    pub const fn is_gone(&self) -> bool {
-        matches!(self.life, Life::Over { remains: Left::Nothing, .. })
-    }
-
-    pub fn tell(&mut self, event: &Event) {
-        if let Some(daemon) = &mut self.daemon {
-            daemon.push(0, event);
-        }
-    }
-
-    /// The newest daemon is the one: an older connection hears so and ends.
+    /// Puts another daemon, or none, in the place of the one there is.
     pub fn replace_daemon(&mut self, new: Option<Conn>) -> Option<Conn> {
+        // What it has not heard, the next one learns from its status.
+        self.held_back.clear();
         for outlet in &mut self.outlets {
             outlet.unfollow();
         }
@@ -157,19 +125,15 @@ impl Holder {
 
     /// Does all that is due. Returns when something is due next.
     fn advance(&mut self, now: Instant) -> Option<Instant> {
-        let mut news = std::mem::take(&mut self.news);
-        let script_due = self.inlet.push(&mut news);
-        for report in news.drain(..) {
-            self.tell(&Event::Operation(Operation { report }));
-        }
-        self.news = news;
+        let script_due = self.inlet.push(&mut self.news);
+        let life_due = self.advance_life(now);
+        let ending_due = self.advance_ending(now);
         self.door.expire(now);
         let leader_lives = self.leader_lives();
         for outlet in &mut self.outlets {
             outlet.look_again(now, leader_lives);
         }
-        let mut due =
-            vec![self.advance_life(now), self.advance_ending(now), script_due, self.door.deadline()];
+        let mut due = vec![script_due, life_due, ending_due, self.door.deadline()];
         due.extend(self.outlets.iter().map(Outlet::deadline));
         if self.is_gone() && self.daemon.is_none() {
             due.push(Some(now + REACHABLE_PAUSE));
@@ -177,128 +141,16 @@ impl Holder {
         due.into_iter().flatten().min()
     }
 
-    fn advance_life(&mut self, now: Instant) -> Option<Instant> {
-        match self.life {
-            Life::Draining { exit, until } => {
-                if now < until && !self.outlets.iter().all(Outlet::has_ended) {
-                    return Some(until);
-                }
-                // The output that precedes the exit is sent before it.
-                self.publish();
-                self.tell(&Event::Exited(Exited { exit }));
-                self.life = Life::Over { exit, remains: Left::Nothing };
-                let mut news = std::mem::take(&mut self.news);
-                self.inlet.close(&mut news);
-                self.news = news;
-                let survivors = self.look(now);
-                if survivors.is_empty() {
-                    self.tell(&Event::Gone(()));
-                } else if self.ending.is_none() {
-                    self.tell(&Event::Remains(Remains { survivors }));
-                }
-                None
-            }
-            Life::Over { remains: Left::Processes { looked, look_again: true, .. }, .. } => {
-                let at = if self.ending.is_some() { now } else { looked + LOOK_PAUSE };
-                if now < at {
-                    return Some(at);
-                }
-                if self.look(now).is_empty() {
-                    self.tell(&Event::Gone(()));
-                }
-                None
-            }
-            Life::Running | Life::Over { .. } => None,
-        }
-    }
-
-    fn advance_ending(&mut self, now: Instant) -> Option<Instant> {
-        while !self.is_gone() {
-            match self.ending.as_mut()?.next_move(now) {
-                Move::WaitUntil(at) => return Some(at),
-                Move::Signal(signal) => self.signal_politely(signal),
-                Move::Kill => {
-                    for survivor in self.look(now) {
-                        let _ = kill(Pid::from_raw(survivor.pid.cast_signed()), Signal::SIGKILL);
-                    }
-                }
-                Move::GiveUp => {
-                    self.ending = None;
-                    let survivors = self.look(now);
-                    if !survivors.is_empty() {
-                        self.tell(&Event::NotGone(Remains { survivors }));
-                    }
-                    return None;
-                }
-            }
-        }
-        self.ending = None;
-        None
-    }
-
-    /// Signals the leader and its group, or whoever is left once the leader has ended. Stopped
-    /// processes are continued: they could not act on it otherwise.
-    fn signal_politely(&mut self, signal: i32) {
-        let Ok(signal) = Signal::try_from(signal) else { return };
-        for each in [signal, Signal::SIGCONT] {
-            if self.leader_lives() {
-                let _ = kill(self.pid, each);
-                let _ = killpg(self.pid, each);
-            } else {
-                for survivor in self.look(Instant::now()) {
-                    let _ = kill(Pid::from_raw(survivor.pid.cast_signed()), each);
-                }
-            }
-        }
-    }
-
-    /// Finds who is left. The run counts as gone only if the kernel knows no child of this
-    /// subreaper (so there is no descendant either) and no process carries the mark.
-    pub fn look(&mut self, now: Instant) -> Vec<Survivor> {
-        let childless = self.reap(now);
-        let mut survivors = survey::survivors(self.run, Some(std::process::id()))
-            .unwrap_or_else(|e| vec![Survivor { pid: 0, name: format!("unknown: {e}") }]);
-        survivors.truncate(MAX_SURVIVORS);
-        if let Life::Over { remains, .. } = &mut self.life {
-            *remains = if childless && survivors.is_empty() {
-                Left::Nothing
-            } else {
-                Left::Processes {
-                    survivors: survivors.clone(),
-                    looked: now,
-                    look_again: survivors.is_empty(),
-                }
-            };
-        }
-        survivors
-    }
-
-    /// Collects ended children. Returns whether none is left.
-    fn reap(&mut self, now: Instant) -> bool {
-        loop {
-            let (pid, exit) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid, Exit::Code(code)),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, Exit::Signal(signal as i32)),
-                Ok(WaitStatus::StillAlive) => return false,
-                Err(Errno::ECHILD) => return true,
-                Ok(_) | Err(Errno::EINTR) => continue,
-                Err(_) => return false,
-            };
-            if pid == self.pid && self.leader_lives() {
-                self.life = Life::Draining { exit, until: now + DRAIN };
-            } else if let Life::Over { remains: Left::Processes { look_again, .. }, .. } = &mut self.life {
-                *look_again = true;
-            }
-        }
-    }
-
+    /// Sends what the daemon may have, in order: reports, output, and what the output must precede.
     fn publish(&mut self) {
-        let Some(daemon) = &mut self.daemon else { return };
-        let sent = daemon.flush().and_then(|()| {
-            self.outlets.iter_mut().try_for_each(|outlet| outlet.publish(daemon))?;
-            daemon.flush()
-        });
-        if sent.is_err() {
+        let Some(daemon) = &mut self.daemon else {
+            self.news.clear();
+            return;
+        };
+        for report in self.news.drain(..) {
+            daemon.push(0, &Event::Operation(Operation { report }));
+        }
+        if publish_to(daemon, &mut self.outlets, &mut self.held_back).is_err() {
             self.replace_daemon(None);
         }
     }
@@ -358,6 +210,23 @@ impl Holder {
                     outlet.drain(now, leader_lives);
                 }
             }
+        }
+    }
+}
+
+fn publish_to(daemon: &mut Conn, outlets: &mut [Outlet], held_back: &mut Vec<Event>) -> io::Result<()> {
+    loop {
+        daemon.flush()?;
+        let mut sent = false;
+        for outlet in &mut *outlets {
+            sent |= outlet.publish(daemon)?;
+        }
+        if !held_back.is_empty() && outlets.iter().all(Outlet::has_sent_mark) {
+            held_back.drain(..).for_each(|event| daemon.push(0, &event));
+            sent = true;
+        }
+        if !sent || !daemon.is_flushed() {
+            return daemon.flush();
         }
     }
 }

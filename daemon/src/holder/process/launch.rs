@@ -13,6 +13,7 @@ use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{InputFlags, SetArg, tcgetattr, tcsetattr};
 
+use crate::holder::cgroup::RunGroup;
 use crate::holder::run::{RUN_MARK, Size, StreamId};
 use crate::holder::wire::{Failed, FailureCode, Launch};
 use crate::sys::{self, ChildInput};
@@ -24,6 +25,7 @@ pub(super) struct Launched {
     pub input: OwnedFd,
     /// What the child says.
     pub outputs: Vec<(StreamId, OwnedFd)>,
+    pub group: Option<RunGroup>,
 }
 
 /// Starts the child as the spec says, on non-blocking descriptors.
@@ -53,10 +55,19 @@ pub(super) fn launch(spec: &Launch) -> Result<Launched, Failed> {
     };
     let (input, outputs) =
         ends.map_err(|e| failed(FailureCode::Channel, "make the run's terminal or pipes", Some(&e)))?;
-    let child = command
-        .spawn()
-        .map_err(|e| failed(FailureCode::Program, &format!("execute {}", program.display()), Some(&e)))?;
-    Ok(Launched { pid: child.id(), input, outputs })
+    // Without a group of its own the run is found by its tree and its mark alone.
+    let group = spec.cgroup.as_deref().and_then(|parent| {
+        let group = RunGroup::create(&PathBuf::from(os(parent)), spec.run).ok()?;
+        sys::join_cgroup(&mut command, group.entrance().ok()?);
+        Some(group)
+    });
+    let child = command.spawn().map_err(|e| {
+        if let Some(group) = &group {
+            group.remove();
+        }
+        failed(FailureCode::Program, &format!("execute {}", program.display()), Some(&e))
+    })?;
+    Ok(Launched { pid: child.id(), input, outputs, group })
 }
 
 pub(super) fn failed(code: FailureCode, what: &str, error: Option<&io::Error>) -> Failed {

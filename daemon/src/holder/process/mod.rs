@@ -7,6 +7,7 @@ mod ending;
 mod holder;
 mod inlet;
 mod launch;
+mod life;
 mod outlet;
 mod serve;
 mod startup;

@@ -21,6 +21,8 @@ pub(super) struct Outlet {
     source: Source,
     ring: Ring,
     following: Option<Following>,
+    /// What came before the leader's end.
+    mark: u64,
 }
 
 enum Source {
@@ -40,7 +42,7 @@ struct Following {
 impl Outlet {
     pub fn new(id: StreamId, fd: OwnedFd, ring: usize) -> Self {
         let keep = if id == StreamId::TERMINAL { Keep::Newest } else { Keep::Unreleased };
-        Self { id, source: Source::Open(fd), ring: Ring::new(ring, keep), following: None }
+        Self { id, source: Source::Open(fd), ring: Ring::new(ring, keep), following: None, mark: 0 }
     }
 
     pub const fn id(&self) -> StreamId {
@@ -130,26 +132,35 @@ impl Outlet {
         }
     }
 
-    /// Sends what the daemon has not seen, as far as its window and its socket allow.
-    pub fn publish(&mut self, conn: &mut Conn) -> io::Result<()> {
+    /// Marks what has been read so far as preceding the leader's end.
+    pub fn mark(&mut self) {
+        self.mark = self.ring.end();
+    }
+
+    /// Whether the daemon has been sent what precedes the mark, if it wants this stream at all.
+    pub fn has_sent_mark(&self) -> bool {
+        self.following.as_ref().is_none_or(|following| following.sent >= self.mark)
+    }
+
+    /// Sends one frame of what the daemon has not seen, if its window and its socket allow.
+    /// Returns whether there was anything.
+    pub fn publish(&mut self, conn: &mut Conn) -> io::Result<bool> {
         let ended = self.has_ended();
-        let Some(following) = &mut self.following else { return Ok(()) };
-        while conn.is_flushed() {
-            following.sent = following.sent.max(self.ring.start());
-            let allowed = (following.acked + following.window).saturating_sub(following.sent);
-            let limit = usize::try_from(allowed).unwrap_or(MAX_OUTPUT).min(MAX_OUTPUT);
-            let parts = self.ring.slices(following.sent, limit);
-            let count = parts.0.len() + parts.1.len();
-            if count == 0 {
-                break;
-            }
+        let Some(following) = self.following.as_mut().filter(|_| conn.is_flushed()) else { return Ok(false) };
+        following.sent = following.sent.max(self.ring.start());
+        let allowed = following.acked.saturating_add(following.window).saturating_sub(following.sent);
+        let limit = usize::try_from(allowed).unwrap_or(MAX_OUTPUT).min(MAX_OUTPUT);
+        let parts = self.ring.slices(following.sent, limit);
+        let count = parts.0.len() + parts.1.len();
+        if count > 0 {
             conn.send_output(self.id, following.sent, parts)?;
             following.sent += count as u64;
-        }
-        if ended && following.sent == self.ring.end() && !following.end_told {
+        } else if ended && !following.end_told && following.sent == self.ring.end() {
             following.end_told = true;
             conn.push(0, &Event::StreamEnd(StreamEnd { stream: self.id, offset: self.ring.end() }));
+        } else {
+            return Ok(false);
         }
-        Ok(())
+        Ok(true)
     }
 }

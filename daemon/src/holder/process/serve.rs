@@ -8,8 +8,9 @@ use nix::unistd::tcgetpgrp;
 use super::conn::Conn;
 use super::door::describe;
 use super::ending::Ending;
-use super::holder::{Holder, Left, Life};
+use super::holder::Holder;
 use super::inlet::not_understood;
+use super::life::{Left, Life, MAX_NAMED};
 use super::outlet::Outlet;
 use crate::holder::run::StreamId;
 use crate::holder::script::{OperationId, Report, Step};
@@ -190,7 +191,7 @@ impl Holder {
         }
         let now = Instant::now();
         if self.is_gone() {
-            self.tell(&Event::Gone(()));
+            self.announce(Event::Gone(()));
             return Ok(Event::Done(()));
         }
         let ending = Ending::new(end.rungs, now);
@@ -209,7 +210,7 @@ impl Holder {
             Life::Running | Life::Draining { .. } => (None, Vec::new()),
             Life::Over { exit, remains: Left::Nothing } => (Some(*exit), Vec::new()),
             Life::Over { exit, remains: Left::Processes { survivors, .. } } => {
-                (Some(*exit), survivors.clone())
+                (Some(*exit), survivors.iter().take(MAX_NAMED).cloned().collect())
             }
         };
         Status {

@@ -157,6 +157,8 @@ pub struct Launch {
     pub socket: Vec<u8>,
     /// Bytes kept per output stream.
     pub ring: u64,
+    /// A delegated control group to make the run's own in.
+    pub cgroup: Option<Vec<u8>>,
 }
 
 // The environment carries secrets: a derived Debug would print them.

@@ -13,6 +13,8 @@ pub const HEADER_LEN: usize = 6;
 const LENGTH_LEN: usize = 4;
 /// Read at least this much at once.
 const READ_STEP: usize = 8 << 10;
+/// An idle buffer beyond this is given back.
+const KEPT: usize = 256 << 10;
 
 /// A numbered addition to a message from a later version: `(number, bytes)`.
 pub type Extension = (u16, Vec<u8>);
@@ -128,6 +130,9 @@ pub struct Deframer {
 impl Deframer {
     /// The buffer to read into, with room for the rest of a frame that has begun.
     pub fn space(&mut self) -> &mut BytesMut {
+        if self.buffer.is_empty() && self.buffer.capacity() > KEPT {
+            self.buffer = BytesMut::new();
+        }
         let missing = match self.announced() {
             Some(length) if length <= MAX_FRAME => (length + LENGTH_LEN).saturating_sub(self.buffer.len()),
             _ => 0,

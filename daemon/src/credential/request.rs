@@ -1,0 +1,208 @@
+//! What people ask of credentials: add, list, show, check, remove.
+
+use std::path::{Path, PathBuf};
+
+use posthouse_protocol::payload::{Credential, CredentialInfo, CredentialResponse, CredentialSource};
+use secrecy::SecretString;
+
+use super::actor::Actor;
+use super::command::CredentialError;
+use super::id::CredentialId;
+use super::record::{Record, Source};
+use super::repair;
+use super::state::CredentialState;
+
+impl Actor {
+    pub(super) async fn request(
+        &mut self,
+        request: Credential,
+        actor: &str,
+    ) -> Result<CredentialResponse, CredentialError> {
+        match request {
+            Credential::Add { provider, alias, source, base_url } => {
+                let id =
+                    CredentialId::new(&provider, &alias).map_err(|e| CredentialError::bad(e.to_string()))?;
+                self.add(id, source, base_url, actor).await
+            }
+            Credential::List => {
+                let ids: Vec<CredentialId> =
+                    self.registry.records().map(|record| record.id.clone()).collect();
+                for id in &ids {
+                    self.look(id).await;
+                }
+                let credentials = self.registry.records().map(|record| self.info(record)).collect();
+                Ok(CredentialResponse { credentials, message: None, more: None })
+            }
+            Credential::Show { name } => {
+                let id = read(&name)?;
+                self.look(&id).await;
+                self.one(&id, None)
+            }
+            Credential::Check { name } => self.check(&read(&name)?).await,
+            Credential::Remove { name } => self.remove(&read(&name)?, actor).await,
+        }
+    }
+
+    async fn add(
+        &mut self,
+        id: CredentialId,
+        source: CredentialSource,
+        base_url: Option<String>,
+        actor: &str,
+    ) -> Result<CredentialResponse, CredentialError> {
+        let source = match source {
+            CredentialSource::Home { dir } if base_url.is_some() => {
+                return Err(CredentialError::bad(format!(
+                    "register {id}: the endpoint of the login in {dir} is set in its own configuration, not with --base-url"
+                )));
+            }
+            CredentialSource::Home { dir } => Source::Home { dir: self.home(&id, &dir)? },
+            CredentialSource::Key { secret } => {
+                let stored = self.vault.store(&id, &SecretString::from(secret));
+                stored.map_err(|e| CredentialError::internal(e.to_string()))?;
+                Source::Key
+            }
+        };
+        let seen = self.fingerprint(&id, &source);
+        let record = self.registry.add(id.clone(), source, base_url, seen);
+        self.keep(&record, "added", "it was registered", actor).await;
+        self.one(&id, Some(format!("registered {id}; use it in a route as {}", self.example(&id))))
+    }
+
+    /// One login directory is one lineage of tokens: two aliases for it would bench each other's twin.
+    fn home(&self, id: &CredentialId, dir: &str) -> Result<PathBuf, CredentialError> {
+        let bad = |why: String| CredentialError::bad(format!("register {id}: {why}"));
+        let given = Path::new(dir);
+        if !given.is_absolute() {
+            return Err(bad(format!("{dir} is not an absolute path")));
+        }
+        let real = given.canonicalize().map_err(|e| bad(format!("{dir}: {e}")))?;
+        if !real.is_dir() {
+            return Err(bad(format!("{dir} is not a directory")));
+        }
+        let twin = self.registry.records().find(|record| match &record.source {
+            Source::Home { dir } => record.id != *id && *dir == real,
+            Source::Key => false,
+        });
+        match twin {
+            Some(twin) => Err(bad(format!("{dir} is registered as {} already", twin.id))),
+            None => Ok(real),
+        }
+    }
+
+    async fn check(&mut self, id: &CredentialId) -> Result<CredentialResponse, CredentialError> {
+        let changed = self.look(id).await;
+        let record = self.registry.get(id).ok_or_else(|| self.unknown(id))?;
+        let generation = record.status.generation;
+        let message = match (changed, &record.status.state) {
+            (true, _) => format!("{id}: its login changed; generation {generation}"),
+            (false, CredentialState::NeedsLogin { .. } | CredentialState::Disabled { .. }) => {
+                format!(
+                    "{id}: nothing was repaired, the login is still the one that failed (generation {generation})"
+                )
+            }
+            (false, _) => format!("{id}: unchanged (generation {generation})"),
+        };
+        self.one(id, Some(message))
+    }
+
+    async fn remove(
+        &mut self,
+        id: &CredentialId,
+        actor: &str,
+    ) -> Result<CredentialResponse, CredentialError> {
+        if self.registry.get(id).is_none() {
+            return Err(self.unknown(id));
+        }
+        let users = self.registry.users(id);
+        if !users.is_empty() {
+            let list = users.join(", ");
+            return Err(CredentialError::bad(format!("remove {id}: {list} runs on it; release that first")));
+        }
+        self.vault.delete(id).map_err(|e| CredentialError::internal(e.to_string()))?;
+        self.registry.remove(id);
+        self.forget(id, actor).await;
+        Ok(CredentialResponse { credentials: Vec::new(), message: Some(format!("removed {id}")), more: None })
+    }
+
+    fn one(&self, id: &CredentialId, message: Option<String>) -> Result<CredentialResponse, CredentialError> {
+        let record = self.registry.get(id).ok_or_else(|| self.unknown(id))?;
+        Ok(CredentialResponse { credentials: vec![self.info(record)], message, more: None })
+    }
+
+    fn info(&self, record: &Record) -> CredentialInfo {
+        let state = &record.status.state;
+        let (home, kind) = match &record.source {
+            Source::Home { dir } => (Some(dir.display().to_string()), "home"),
+            Source::Key => (None, "key"),
+        };
+        let why = match state {
+            CredentialState::Cooling { why, unproven, .. } => {
+                let doubt = if *unproven { ", unproven" } else { "" };
+                Some(format!(
+                    "{} ({}, evidence: {}{doubt})",
+                    why.class.phrase(),
+                    why.class.as_str(),
+                    why.evidence.as_str()
+                ))
+            }
+            CredentialState::NeedsLogin { why } | CredentialState::Disabled { why } => Some(format!(
+                "{} ({}, evidence: {})",
+                why.class.phrase(),
+                why.class.as_str(),
+                why.evidence.as_str()
+            )),
+            _ => None,
+        };
+        let proven_at = match state {
+            CredentialState::Valid { at, .. } => u64::try_from(at.as_millisecond()).ok(),
+            _ => None,
+        };
+        CredentialInfo {
+            provider: record.id.provider().to_owned(),
+            alias: record.id.alias().to_owned(),
+            kind: kind.to_owned(),
+            home,
+            base_url: record.base_url.clone(),
+            state: state.as_str().to_owned(),
+            generation: record.status.generation,
+            why,
+            until: state.reopens_at().map(|until| until.to_string()),
+            proven_at,
+            sessions: self.registry.users(&record.id),
+            repair: self.repair(record),
+        }
+    }
+
+    fn repair(&self, record: &Record) -> Option<String> {
+        let auth = match &record.status.state {
+            CredentialState::NeedsLogin { .. } | CredentialState::Disabled { .. } => true,
+            CredentialState::Cooling { why, .. } => why.class.is_auth(),
+            _ => false,
+        };
+        auth.then(|| self.repair_command(record))
+    }
+
+    /// The exact command that makes a new login or key.
+    fn repair_command(&self, record: &Record) -> String {
+        match &record.source {
+            Source::Home { dir } => {
+                let definition =
+                    self.catalog.definitions().find(|d| d.provider.as_deref() == Some(record.id.provider()));
+                definition
+                    .and_then(|d| repair::login(d, dir, repair::headless(|name| std::env::var_os(name))))
+                    .unwrap_or_else(|| format!("log in again in {}", dir.display()))
+            }
+            Source::Key => repair::key(&record.id),
+        }
+    }
+
+    fn example(&self, id: &CredentialId) -> String {
+        let by_provider = self.catalog.definitions().find(|d| d.provider.as_deref() == Some(id.provider()));
+        format!("{}@{id}", by_provider.map_or("HARNESS", |definition| definition.name.as_str()))
+    }
+}
+
+fn read(name: &str) -> Result<CredentialId, CredentialError> {
+    name.parse().map_err(|e: super::id::NameError| CredentialError::bad(e.to_string()))
+}
