@@ -44,11 +44,12 @@ fn at(rules: &ComposerRules, view: &View, first: usize) -> Option<Composer> {
         }
     };
     let last = end.saturating_sub(usize::from(rules.skip_last)).max(first + 1);
-    let mut lines = vec![typed_part(rules, row, typed)];
+    let mut lines = vec![typed_part(row, typed)];
     lines.extend(
         view.rows.get(first + 1..last).unwrap_or_default().iter().map(|row| continuation(rules, row)),
     );
-    Some(Composer { rows: first..end, text: join(lines) })
+    let text = join(lines).filter(|text| !rules.placeholders.iter().any(|p| p.matches(text)));
+    Some(Composer { rows: first..end, text })
 }
 
 /// A composer so full that its first row is not on the screen: the coloured block around the cursor.
@@ -66,14 +67,14 @@ fn overgrown(rules: &ComposerRules, view: &View) -> Option<Composer> {
     Some(Composer { rows: 0..end, text: join(lines) })
 }
 
-fn typed_part(rules: &ComposerRules, row: &Row, typed: Range<usize>) -> String {
+fn typed_part(row: &Row, typed: Range<usize>) -> String {
     let text = row.text.get(typed.clone()).unwrap_or_default();
     let before = row.text.get(..typed.start).unwrap_or_default().chars().count();
     let styles = row.styles.get(before..).unwrap_or_default();
     let drawn = || text.chars().zip(styles).filter(|(c, _)| !c.is_whitespace()).map(|(_, style)| style);
     // The program's own cursor stands on the placeholder's first character.
     let faint = drawn().any(|s| s.dim) && drawn().all(|s| s.dim || s.inverse);
-    if faint || rules.placeholders.iter().any(|p| p.matches(text)) { String::new() } else { text.to_owned() }
+    if faint { String::new() } else { text.to_owned() }
 }
 
 fn continuation(rules: &ComposerRules, row: &Row) -> String {
@@ -184,6 +185,8 @@ mod tests {
 
         let opencode = "  ┃\n  ┃  hello\n  ┃\n\n     prose\n\n  ┃\n  ┃  dra\n  ┃  ft\n  ┃\n  ┃  Build · Sonnet\n  ╹▀▀▀▀▀▀▀▀▀▀▀\n  ctrl+p commands";
         assert_eq!(text("opencode", opencode), Some(Some("dra\nft".into())));
+        let fresh = "\n  ┃\n  ┃  Ask anything… \"Fix it\"\n  ┃\n  ┃  Build · Sonnet\n  ╹▀▀▀▀▀▀▀▀▀▀▀\n  ctrl+p commands";
+        assert_eq!(text("opencode", fresh), Some(None));
     }
 
     #[test]

@@ -209,6 +209,14 @@ pub struct Injection {
     pub may_press_enter_again: bool,
     /// Characters that mean a command when a message begins with them.
     pub control_characters: String,
+    /// Whether the end of a message suffers: blanks are trimmed, or a backslash continues the line. A body that
+    /// ends so needs a line after it.
+    pub closing_line: bool,
+    /// Messages of fewer lines get their characters composed (Unicode NFC); a body with combining characters has
+    /// to be made longer by blank lines before it. 0: never.
+    pub composes_below_lines: u8,
+    /// Characters that do not arrive as typed, whatever is done.
+    pub alters: String,
 }
 
 impl Default for Injection {
@@ -223,6 +231,9 @@ impl Default for Injection {
             confirm: Duration::from_secs(2),
             may_press_enter_again: false,
             control_characters: "/!@#".to_owned(),
+            closing_line: false,
+            composes_below_lines: 0,
+            alters: String::new(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Whether a harness takes input now, concluded from its own reports, its screen and its title.
 //!
 //! Its own report outranks the screen, except that a dialog seen on the screen always blocks, and that a report of
-//! being ready counts only while a composer is there to type into. Pure: time is an argument.
+//! being ready counts only while a composer is there to type into. A starting harness that reports is not believed
+//! to be ready before its first report or turn: some draw a composer first and a dialog over it. Pure: time is an argument.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +47,8 @@ pub struct ReadinessTracker {
     reported: Option<StatusReport>,
     title: String,
     seen: Seen,
-    last_output: Option<Duration>,
+    last_output: Duration,
+    starting: bool,
     request: u64,
     blocked_as: Option<String>,
 }
@@ -64,15 +66,23 @@ struct Seen {
 impl ReadinessTracker {
     /// A tracker for a run that has just begun.
     pub fn new(definition: Arc<Definition>) -> Self {
+        let starting = definition.status.is_some();
         Self {
             definition,
             reported: None,
             title: String::new(),
             seen: Seen::default(),
-            last_output: None,
+            last_output: Duration::ZERO,
+            starting,
             request: 0,
             blocked_as: None,
         }
+    }
+
+    /// A tracker for a run that was there before: its start is over, so its screen alone may tell that it is ready.
+    /// `report` is the last one that counted, where that is known.
+    pub fn adopted(definition: Arc<Definition>, report: Option<StatusReport>) -> Self {
+        Self { starting: false, reported: report, ..Self::new(definition) }
     }
 
     /// Takes a status report; returns whether it counts. Reports of other programs, which may run inside the
@@ -81,6 +91,7 @@ impl ReadinessTracker {
         let own =
             self.definition.status.as_ref().is_some_and(|s| report.app.as_deref() == Some(s.app.as_str()));
         if own {
+            self.starting = false;
             self.reported = Some(report.clone());
             self.note_block();
         }
@@ -94,7 +105,7 @@ impl ReadinessTracker {
 
     /// Takes note of output at `now`, a monotonic time.
     pub fn output(&mut self, now: Duration) {
-        self.last_output = Some(now);
+        self.last_output = now;
     }
 
     /// Takes a look at the screen. To be called when the output has come to rest for a moment, or now and then
@@ -113,6 +124,9 @@ impl ReadinessTracker {
             .iter()
             .find(|marker| self.is_shown(marker, composer.as_ref(), view))
             .map(|marker| (marker.state, marker.kind.clone()));
+        if matches!(marked, Some((MarkedState::Busy, _))) {
+            self.starting = false;
+        }
         self.seen = Seen {
             looked: true,
             marked,
@@ -149,7 +163,7 @@ impl ReadinessTracker {
             Some(Reported::Idle | Reported::Done | Reported::Error) => Readiness::Unknown,
             _ => match self.seen.marked {
                 Some((MarkedState::Busy, _)) => Readiness::Busy,
-                Some((MarkedState::Ready, _)) if composer_there => Readiness::Ready,
+                Some((MarkedState::Ready, _)) if composer_there && !self.starting => Readiness::Ready,
                 _ => Readiness::Unknown,
             },
         }
@@ -203,20 +217,20 @@ impl ReadinessTracker {
         self.seen.login_screen.as_deref()
     }
 
-    /// The last report that counted, for a checkpoint; give it to [`status`](Self::status) after a restart.
+    /// The last report that counted, to be kept for [`adopted`](Self::adopted).
     pub fn last_report(&self) -> Option<&StatusReport> {
         self.reported.as_ref()
     }
 
-    /// How long there has been no output at `now`; `None` before the first.
-    pub fn quiet_for(&self, now: Duration) -> Option<Duration> {
-        self.last_output.map(|last| now.saturating_sub(last))
+    /// How long there has been no output at `now`.
+    pub fn quiet_for(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.last_output)
     }
 
     /// Whether text may be typed on account of silence alone: readiness is unknown, the screen was seen since,
     /// nobody drafts, and the definition's quiet time is over.
     pub fn quiet_enough(&self, now: Duration) -> bool {
-        let quiet = self.quiet_for(now).is_some_and(|quiet| quiet >= self.definition.injection.quiet);
+        let quiet = self.quiet_for(now) >= self.definition.injection.quiet;
         self.readiness() == Readiness::Unknown
             && quiet
             && self.seen.looked
@@ -324,13 +338,24 @@ mod tests {
     }
 
     #[test]
-    fn without_reports_the_screen_and_the_title_tell() {
+    fn without_reports_the_screen_and_the_title_tell_once_the_start_is_over() {
         let mut claude = tracker("claude");
+        claude.look(&claude_idle(""));
+        assert_eq!(claude.readiness(), Readiness::Unknown, "a dialog may still come");
+        assert!(claude.quiet_enough(Duration::from_secs(60)));
+        let mut claude = ReadinessTracker::adopted(claude.definition, None);
         claude.look(&claude_idle(""));
         assert_eq!(claude.readiness(), Readiness::Ready);
         claude.title("◐ Claude Code");
         claude.look(&claude_idle(""));
         assert_eq!(claude.readiness(), Readiness::Busy);
+
+        let mut claude = tracker("claude");
+        claude.title("◐ Claude Code");
+        claude.look(&claude_idle(""));
+        claude.title("✳ Claude Code");
+        claude.look(&claude_idle(""));
+        assert_eq!(claude.readiness(), Readiness::Ready, "who has worked has started");
     }
 
     #[test]
@@ -353,7 +378,8 @@ mod tests {
 
     #[test]
     fn prose_that_quotes_a_dialog_blocks_nothing() {
-        let mut claude = tracker("claude");
+        let done = report("state=done:app=claude-code");
+        let mut claude = ReadinessTracker::adopted(tracker("claude").definition, Some(done));
         claude
             .look(&claude_idle("● It then asks\n Do you want to proceed?\n ❯ 1. Yes\n Select login method"));
         assert_eq!(claude.readiness(), Readiness::Ready);
