@@ -86,33 +86,33 @@ impl Class {
         }
     }
 
-    /// The same thing in words that complete "the credential …" or "the request …".
+    /// The same thing as a clause.
     #[must_use]
-    pub const fn phrase(self) -> &'static str {
+    pub const fn clause(self) -> &'static str {
         match self {
-            Self::ExpiredRefreshable => "login expired and was not refreshed",
-            Self::AuthAmbiguous => "was not accepted",
-            Self::RefreshReused => "refresh token was already used",
-            Self::ReloginRequired => "needs a new login",
-            Self::AccountMismatch => "is signed in to another account now",
-            Self::TokenRevoked => "login was revoked",
-            Self::InvalidKey => "key is not valid",
-            Self::AccountDisabled => "account is disabled",
-            Self::UserActionRequired => "account needs an action by its owner",
-            Self::Entitlement => "plan does not include this",
-            Self::Billing => "has no credit left",
-            Self::QuotaReset => "usage limit is reached",
-            Self::RateLimit => "is rate limited",
-            Self::Overloaded => "met an overloaded provider",
-            Self::ServerError => "met a provider error",
-            Self::Network => "could not reach the provider",
-            Self::EgressBlocked => "is refused from this network location",
-            Self::ContentPolicy => "request was refused for its content",
-            Self::ContextOverflow => "conversation no longer fits the model",
-            Self::BadRequest => "request was rejected as wrong",
-            Self::Cancelled => "turn was cancelled",
-            Self::LocalLimit => "reached a limit set on this side",
-            Self::Unknown => "failed in a way that no rule knows",
+            Self::ExpiredRefreshable => "the login expired and was not refreshed",
+            Self::AuthAmbiguous => "the provider did not accept the login",
+            Self::RefreshReused => "the refresh token was already used",
+            Self::ReloginRequired => "a new login is needed",
+            Self::AccountMismatch => "the login now belongs to another account",
+            Self::TokenRevoked => "the login was revoked",
+            Self::InvalidKey => "the key is not valid",
+            Self::AccountDisabled => "the account is disabled",
+            Self::UserActionRequired => "the account needs an action by its owner",
+            Self::Entitlement => "the plan does not include this",
+            Self::Billing => "no credit is left",
+            Self::QuotaReset => "the usage limit is reached",
+            Self::RateLimit => "there were too many requests",
+            Self::Overloaded => "the provider is overloaded",
+            Self::ServerError => "the provider failed",
+            Self::Network => "the provider can't be reached",
+            Self::EgressBlocked => "the provider refuses this network location",
+            Self::ContentPolicy => "the request was refused for its content",
+            Self::ContextOverflow => "the conversation no longer fits the model",
+            Self::BadRequest => "the request is wrong",
+            Self::Cancelled => "the turn was cancelled",
+            Self::LocalLimit => "a limit set on this side is reached",
+            Self::Unknown => "it failed in a way that no rule knows",
         }
     }
 
@@ -310,6 +310,18 @@ impl Evidence {
             Self::Frame => "frame",
             Self::Status => "status",
             Self::Typed => "typed",
+        }
+    }
+
+    /// What the evidence is, as a phrase.
+    #[must_use]
+    pub const fn phrase(self) -> &'static str {
+        match self {
+            Self::None => "without evidence",
+            Self::Terminal => "by what the terminal shows",
+            Self::Frame => "by the harness's own report",
+            Self::Status => "by the status of the response",
+            Self::Typed => "by a typed code",
         }
     }
 

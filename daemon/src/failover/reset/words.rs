@@ -73,7 +73,8 @@ pub(super) fn find(text: &str, clock: &Clock) -> Option<Timestamp> {
 }
 
 fn wall_clock(patterns: &Patterns, tail: &str, clock: &Clock) -> Option<Timestamp> {
-    let forms: [(&Regex, fn(&Captures<'_>) -> Option<When>); 5] = [
+    type Read = fn(&Captures<'_>) -> Option<When>;
+    let forms: [(&Regex, Read); 5] = [
         (&patterns.iso, iso),
         (&patterns.month_day, date),
         (&patterns.day_month, date),
