@@ -45,7 +45,11 @@ impl Default for Cooldowns {
             billing: SignedDuration::from_mins(10),
             billing_max: SignedDuration::from_hours(24),
             quota: SignedDuration::from_mins(30),
-            throttle: [SignedDuration::from_secs(30), SignedDuration::from_mins(1), SignedDuration::from_mins(5)],
+            throttle: [
+                SignedDuration::from_secs(30),
+                SignedDuration::from_mins(1),
+                SignedDuration::from_mins(5),
+            ],
             provider: SignedDuration::from_secs(30),
             egress: SignedDuration::from_mins(15),
             model: SignedDuration::from_hours(24),
@@ -108,7 +112,13 @@ impl Pool {
 /// What a corroborated failure of a request that `mount` made is charged with; `None` where it condemns only the
 /// request, or where worse is known of the credential already.
 #[must_use]
-pub fn charge(failure: &Failure, mount: &Mount, pool: &Pool, times: &Cooldowns, now: Timestamp) -> Option<Charge> {
+pub fn charge(
+    failure: &Failure,
+    mount: &Mount,
+    pool: &Pool,
+    times: &Cooldowns,
+    now: Timestamp,
+) -> Option<Charge> {
     let why = Why { class: failure.class, evidence: failure.evidence, at: now };
     let reach = match failure.scope? {
         Scope::Credential => None,
@@ -117,7 +127,8 @@ pub fn charge(failure: &Failure, mount: &Mount, pool: &Pool, times: &Cooldowns, 
     };
     match reach {
         Some(reach) => {
-            let until = latest(now, time_out(failure, 0, times, now), pool.marks.get(&reach).map(|mark| mark.until));
+            let until =
+                latest(now, time_out(failure, 0, times, now), pool.marks.get(&reach).map(|mark| mark.until));
             Some(Charge::Mark { reach, until, why })
         }
         None => {
@@ -142,7 +153,9 @@ fn next_state(
     let proven = failure.evidence.may_condemn();
     Some(match failure.action {
         Action::ReloadThenRelogin if proven => CredentialState::NeedsLogin { why },
-        Action::RotateDisable if proven && failure.class == Class::AccountMismatch => CredentialState::NeedsLogin { why },
+        Action::RotateDisable if proven && failure.class == Class::AccountMismatch => {
+            CredentialState::NeedsLogin { why }
+        }
         Action::RotateDisable if proven => CredentialState::Disabled { why },
         _ => {
             let until = latest(now, time_out(failure, strikes, times, now), before.reopens_at());

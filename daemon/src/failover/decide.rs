@@ -57,8 +57,6 @@ pub struct DecideInput<'a> {
     pub sent_by: Option<&'a CredentialId>,
     /// The tries of this turn, the current one among them.
     pub attempts: &'a Attempts,
-    /// Whether logins should be suggested that need no browser here.
-    pub headless: bool,
     /// The time.
     pub now: Timestamp,
     /// The zone that the person reads times in.
@@ -117,7 +115,9 @@ pub fn decide(input: DecideInput<'_>) -> Decision {
     }
     match (failure.failover, failure.action) {
         (FailoverWhen::Never, Action::Wait) => return stay(input, &sender, Stay::Retrying, None),
-        (FailoverWhen::Never, Action::Abort | Action::None) => return stay(input, &sender, Stay::AsAsked, None),
+        (FailoverWhen::Never, Action::Abort | Action::None) => {
+            return stay(input, &sender, Stay::AsAsked, None);
+        }
         (FailoverWhen::Never, _) => return surface(input, &sender, None, Vec::new()),
         (FailoverWhen::Now | FailoverWhen::AfterBudget, _) => {}
     }
@@ -145,16 +145,20 @@ fn go_on(input: DecideInput<'_>, charge: Option<Charge>) -> Decision {
     if let Some(charge) = &charge {
         pool.apply(charge);
     }
-    let until = pool.check(input.current, &Attempts::default(), input.now).err().and_then(|out| out.reopens_at());
+    let until =
+        pool.check(input.current, &Attempts::default(), input.now).err().and_then(|out| out.reopens_at());
     let spent = input.attempts.count() >= input.policy.attempts;
-    let soon = |limit| until.is_some_and(|until| until.duration_since(input.now) <= limit) && passes(input.failure.class);
+    let soon = |limit| {
+        until.is_some_and(|until| until.duration_since(input.now) <= limit) && passes(input.failure.class)
+    };
     if !spent && soon(input.policy.wait_among_others) {
         return wait(input, charge, until.unwrap_or(input.now));
     }
     let mut skipped = Vec::new();
     let mut free = |same_provider: bool| {
         let listed = input.route.mounts().iter();
-        let mut listed = listed.filter(|mount| (mount.provider() == input.current.provider()) == same_provider);
+        let mut listed =
+            listed.filter(|mount| (mount.provider() == input.current.provider()) == same_provider);
         listed.find(|mount| match pool.check(mount, input.attempts, input.now) {
             Ok(()) => true,
             Err(why) => {
@@ -246,7 +250,7 @@ fn reason(
         rule: failure.rule.clone(),
         until,
         outcome,
-        repair: entry.and_then(|entry| repair(failure.class, mount, &entry.secret, input.headless)),
+        repair: repair(failure.class, mount.provider(), entry.and_then(|entry| entry.renew.as_deref())),
         skipped,
         sentence: String::new(),
     }

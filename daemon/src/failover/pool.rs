@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::credential::id::CredentialId;
 use crate::credential::state::{CredentialState, CredentialStatus, Why};
 
-use super::repair::Secret;
 use super::route::{Mount, Route};
 
 /// How long a refresh may take before a credential that refreshes is looked at again.
@@ -31,8 +30,8 @@ pub struct Entry {
     pub status: CredentialStatus,
     /// Failures in a row of the kind that it is cooling for; 0 after a success.
     pub strikes: u32,
-    /// Where its secret is.
-    pub secret: Secret,
+    /// The command that makes its login or key anew, as a person would type it.
+    pub renew: Option<String>,
 }
 
 /// What a mark reaches.
@@ -123,7 +122,9 @@ impl Unusable {
     #[must_use]
     pub fn reopens_at(&self) -> Option<Timestamp> {
         match self {
-            Self::Credential { state: CredentialState::Refreshing { since } } => since.saturating_add(REFRESH_TIME).ok(),
+            Self::Credential { state: CredentialState::Refreshing { since } } => {
+                since.saturating_add(REFRESH_TIME).ok()
+            }
             Self::Credential { state } => state.reopens_at(),
             Self::Marked { until, .. } => Some(*until),
             Self::NotRegistered | Self::Tried => None,
@@ -170,7 +171,12 @@ impl Pool {
     ///
     /// # Errors
     /// When none may: each with its obstacle, in the order of the route.
-    pub fn resolve(&self, route: &Route, attempts: &Attempts, now: Timestamp) -> Result<Mount, Vec<(Mount, Unusable)>> {
+    pub fn resolve(
+        &self,
+        route: &Route,
+        attempts: &Attempts,
+        now: Timestamp,
+    ) -> Result<Mount, Vec<(Mount, Unusable)>> {
         let mut obstacles = Vec::new();
         for mount in route.mounts() {
             match self.check(mount, attempts, now) {

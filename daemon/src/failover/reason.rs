@@ -83,7 +83,9 @@ impl Reason {
         };
         let then = match &self.outcome {
             Outcome::Stays(Stay::Retrying) => "the harness is still trying by itself".to_owned(),
-            Outcome::Stays(Stay::Uncorroborated) => "nothing else bears it out, so the session stays".to_owned(),
+            Outcome::Stays(Stay::Uncorroborated) => {
+                "nothing else bears it out, so the session stays".to_owned()
+            }
             Outcome::Stays(Stay::AlreadyLeft) => "the session has left it already".to_owned(),
             Outcome::Stays(Stay::AsAsked) => "nothing to do".to_owned(),
             Outcome::Waits(until) => format!("trying again there at {}", local(*until, zone)),

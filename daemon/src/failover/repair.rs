@@ -1,31 +1,16 @@
-//! The exact command (or page) that repairs a credential.
-
-use std::path::{Path, PathBuf};
+//! What a person does about a failure: run the command that renews the login, or see a page.
 
 use serde::{Deserialize, Serialize};
 
 use super::failure::Class;
-use super::route::Mount;
-
-/// Where a credential's secret is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Secret {
-    /// A login in a harness's own home directory.
-    Home(PathBuf),
-    /// A key that Posthouse keeps.
-    Key,
-    /// A key in an environment variable of this name.
-    Env(String),
-}
 
 /// What a person has to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Repair {
-    /// Run this.
+    /// Run this command.
     Run(String),
-    /// Look here.
+    /// See this page.
     Visit(String),
 }
 
@@ -39,117 +24,48 @@ impl Repair {
     }
 }
 
-/// What repairs `mount` after a failure of `class`; `None` where time or nothing does.
-/// `headless` picks logins that need no browser on this machine.
+/// What repairs a credential of `provider` after a failure of `class`; `renew` is the command that makes its login
+/// or key anew. `None` where time helps, or nothing does.
 #[must_use]
-pub fn repair(class: Class, mount: &Mount, secret: &Secret, headless: bool) -> Option<Repair> {
+pub fn repair(class: Class, provider: &str, renew: Option<&str>) -> Option<Repair> {
+    let page = |pages: &[(&str, &str)]| {
+        let found = pages.iter().find(|(name, _)| *name == provider);
+        found.map(|(_, url)| Repair::Visit((*url).to_owned()))
+    };
     match class {
-        class if class.is_auth() => Some(Repair::Run(renew(mount, secret, headless))),
-        Class::Billing => page(BILLING, mount.provider()),
-        Class::AccountDisabled | Class::UserActionRequired | Class::Entitlement => page(ACCOUNT, mount.provider()),
+        class if class.is_auth() => renew.map(|command| Repair::Run(command.to_owned())),
+        Class::Billing => page(&BILLING),
+        Class::AccountDisabled | Class::UserActionRequired | Class::Entitlement => page(&ACCOUNT),
         _ => None,
     }
 }
 
-const BILLING: [(&str, &str); 6] = [
+const BILLING: [(&str, &str); 4] = [
     ("openai", "https://platform.openai.com/settings/organization/billing"),
     ("anthropic", "https://platform.claude.com/settings/billing"),
     ("google", "https://aistudio.google.com/billing"),
     ("openrouter", "https://openrouter.ai/settings/credits"),
-    ("xai", "https://console.x.ai"),
-    ("zai", "https://z.ai/manage-apikey/billing"),
 ];
 
-const ACCOUNT: [(&str, &str); 5] = [
+const ACCOUNT: [(&str, &str); 4] = [
     ("openai", "https://chatgpt.com/#settings"),
     ("anthropic", "https://claude.ai/settings"),
     ("google", "https://myaccount.google.com"),
     ("openrouter", "https://openrouter.ai/settings"),
-    ("xai", "https://grok.com"),
 ];
-
-fn page(pages: impl IntoIterator<Item = (&'static str, &'static str)>, provider: &str) -> Option<Repair> {
-    pages.into_iter().find(|(name, _)| *name == provider).map(|(_, url)| Repair::Visit(url.to_owned()))
-}
-
-fn renew(mount: &Mount, secret: &Secret, headless: bool) -> String {
-    match secret {
-        Secret::Home(home) => login(&mount.harness, home, headless),
-        Secret::Key => {
-            let id = &mount.credential;
-            format!("posthouse credential add {} {} --api-key-stdin", id.provider(), id.alias())
-        }
-        Secret::Env(name) => {
-            let id = &mount.credential;
-            format!("export {name}=… && posthouse credential add {} {} --env {name}", id.provider(), id.alias())
-        }
-    }
-}
-
-/// The harness's own login, in the home directory that the credential lives in.
-fn login(harness: &str, home: &Path, headless: bool) -> String {
-    let home = quoted(home);
-    match harness {
-        "codex" if headless => format!("CODEX_HOME={home} codex login --device-auth"),
-        "codex" => format!("CODEX_HOME={home} codex login"),
-        "claude" => format!("CLAUDE_CONFIG_DIR={home} claude auth login"),
-        // Gemini has no login command: its `/auth` dialog is reached by starting it.
-        "gemini" if headless => format!("HOME={home} NO_BROWSER=true gemini"),
-        "gemini" => format!("HOME={home} gemini"),
-        "opencode" => format!("XDG_DATA_HOME={home} opencode auth login"),
-        other => format!("HOME={home} {other} login"),
-    }
-}
-
-/// A path as a POSIX shell reads it back.
-fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,:=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.into_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shown(class: Class, mount: &str, secret: &Secret, headless: bool) -> String {
-        let mount = mount.parse().unwrap();
-        repair(class, &mount, secret, headless).map_or_else(|| "nothing".to_owned(), |repair| repair.as_str().to_owned())
-    }
-
     #[test]
-    fn the_command_names_the_home_directory() {
-        let home = Secret::Home("/home/me/.codex-work".into());
-        let odd = Secret::Home("/home/me/it's here".into());
-        let dead = Class::TokenRevoked;
-        insta::assert_snapshot!(
-            [
-                shown(dead, "codex@openai/work", &home, false),
-                shown(dead, "codex@openai/work", &home, true),
-                shown(Class::AuthAmbiguous, "claude@anthropic/max", &odd, true),
-                shown(dead, "gemini@google/me", &home, false),
-                shown(dead, "opencode@openrouter/me", &home, false),
-                shown(Class::InvalidKey, "codex@openai/key", &Secret::Key, false),
-                shown(Class::InvalidKey, "claude@anthropic/key", &Secret::Env("ANTHROPIC_API_KEY".into()), false),
-                shown(Class::Billing, "claude@anthropic/key", &Secret::Key, false),
-                shown(Class::QuotaReset, "codex@openai/work", &home, false),
-            ]
-            .join("\n"),
-            @r"
-        CODEX_HOME=/home/me/.codex-work codex login
-        CODEX_HOME=/home/me/.codex-work codex login --device-auth
-        CLAUDE_CONFIG_DIR='/home/me/it'\''s here' claude auth login
-        HOME=/home/me/.codex-work gemini
-        XDG_DATA_HOME=/home/me/.codex-work opencode auth login
-        posthouse credential add openai key --api-key-stdin
-        export ANTHROPIC_API_KEY=… && posthouse credential add anthropic key --env ANTHROPIC_API_KEY
-        https://platform.claude.com/settings/billing
-        nothing
-        "
-        );
+    fn a_dead_login_is_renewed_and_an_empty_account_topped_up() {
+        let renew = Some("CODEX_HOME=/c codex login");
+        let run = |class| repair(class, "openai", renew).map(|repair| repair.as_str().to_owned());
+        assert_eq!(run(Class::TokenRevoked).as_deref(), renew);
+        assert_eq!(run(Class::AuthAmbiguous).as_deref(), renew);
+        assert!(run(Class::Billing).unwrap().starts_with("https://platform.openai.com"));
+        assert_eq!(run(Class::QuotaReset), None);
+        assert_eq!(repair(Class::Billing, "elsewhere", renew), None);
     }
 }

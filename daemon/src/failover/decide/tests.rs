@@ -6,7 +6,6 @@ use proptest::prelude::*;
 
 use super::super::failure::{Evidence, Scope};
 use super::super::pool::Entry;
-use super::super::repair::Secret;
 use super::*;
 use crate::credential::state::{CredentialState, CredentialStatus};
 
@@ -21,8 +20,8 @@ fn later(seconds: i64) -> Timestamp {
 fn pool_of(route: &Route) -> Pool {
     let mut pool = Pool::default();
     for mount in route.mounts() {
-        let home = format!("/home/me/.{}-{}", mount.harness, mount.credential.alias());
-        let entry = Entry { status: CredentialStatus::new(), strikes: 0, secret: Secret::Home(home.into()) };
+        let renew = Some(format!("renew {}", mount.credential));
+        let entry = Entry { status: CredentialStatus::new(), strikes: 0, renew };
         pool.credentials.insert(mount.credential.clone(), entry);
     }
     pool
@@ -65,7 +64,6 @@ impl Session {
             failure,
             sent_by,
             attempts: &self.attempts,
-            headless: false,
             now: self.now,
             zone: &TimeZone::get("Europe/Berlin").unwrap(),
         })
@@ -125,10 +123,10 @@ fn what_people_read() {
     shown.corroborated = false;
     let stays = session.decide(&shown, None).reason.sentence;
     insta::assert_snapshot!([told, then, parked, stays].join("\n"), @"
-    codex@openai/work: the login was revoked, by a typed code, until unknown; going on with codex@openai/personal. To repair it run: CODEX_HOME=/home/me/.codex-work codex login
+    codex@openai/work: the login was revoked, by a typed code, until unknown; going on with codex@openai/personal. To repair it run: renew openai/work
     codex@openai/personal: the usage limit is reached, by the harness's own report, until 2026-11-22 06:00 Europe/Berlin; going on with claude@anthropic/max
     claude@anthropic/max (model opus): the usage limit is reached, by a typed code, until 2026-11-22 05:00 Europe/Berlin; nothing else is usable; parked until 2026-11-22 05:00 Europe/Berlin
-    claude@anthropic/max: a new login is needed, by what the terminal shows; nothing else bears it out, so the session stays. To repair it run: CLAUDE_CONFIG_DIR=/home/me/.claude-max claude auth login
+    claude@anthropic/max: a new login is needed, by what the terminal shows; nothing else bears it out, so the session stays. To repair it run: renew anthropic/max
     ");
 }
 
@@ -249,8 +247,12 @@ fn any_failure() -> impl Strategy<Value = Failure> {
         Just(Class::Unknown),
         Just(Class::ContentPolicy),
     ];
-    let evidence =
-        prop_oneof![Just(Evidence::Typed), Just(Evidence::Status), Just(Evidence::Frame), Just(Evidence::Terminal)];
+    let evidence = prop_oneof![
+        Just(Evidence::Typed),
+        Just(Evidence::Status),
+        Just(Evidence::Frame),
+        Just(Evidence::Terminal)
+    ];
     (class, evidence, proptest::option::of(0i64..100_000), any::<bool>()).prop_map(
         |(class, evidence, until, corroborated)| {
             let mut failure = failure(class, evidence, until.map(later));
