@@ -86,9 +86,9 @@ impl Class {
         }
     }
 
-    /// The same thing as a clause.
+    /// The same thing as a clause that reads on its own.
     #[must_use]
-    pub const fn clause(self) -> &'static str {
+    pub const fn phrase(self) -> &'static str {
         match self {
             Self::ExpiredRefreshable => "the login expired and was not refreshed",
             Self::AuthAmbiguous => "the provider did not accept the login",

@@ -75,7 +75,7 @@ impl Reason {
     fn write(&self, zone: &TimeZone) -> String {
         let model = self.model.as_ref().filter(|_| self.mount.model.is_none());
         let model = model.map(|model| format!(" (model {model})")).unwrap_or_default();
-        let what = format!("{}{model}: {}, {}", self.mount, self.class.clause(), self.evidence.phrase());
+        let what = format!("{}{model}: {}, {}", self.mount, self.class.phrase(), self.evidence.phrase());
         let until = match (self.until, &self.outcome) {
             (Some(until), _) => format!(", until {}", local(until, zone)),
             (None, Outcome::GoesOn(_) | Outcome::Parked(_)) => ", until unknown".to_owned(),
