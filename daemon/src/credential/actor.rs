@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::command::{Access, CredentialCommand, CredentialError, Credentials, Pool, Taken};
+use super::command::{Access, CredentialCommand, CredentialError, Credentials, Member, Pool, Taken};
 use super::id::CredentialId;
 use super::login::Fingerprint;
 use super::record::{Record, Source};
@@ -108,7 +108,8 @@ impl Actor {
         for id in doubtful {
             self.look(&id).await;
         }
-        self.registry.pool()
+        let member = |record: &Record| Member { status: record.status.clone(), renew: self.renew(record) };
+        self.registry.records().map(|record| (record.id.clone(), member(record))).collect()
     }
 
     /// Looks at the login again and keeps what changed. Returns whether something did.

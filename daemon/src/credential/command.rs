@@ -98,7 +98,16 @@ pub enum Access {
 }
 
 /// What is known of every credential.
-pub type Pool = BTreeMap<CredentialId, CredentialStatus>;
+pub type Pool = BTreeMap<CredentialId, Member>;
+
+/// What is known of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its state.
+    pub status: CredentialStatus,
+    /// The exact command that makes its login or key anew, if there is one.
+    pub renew: Option<String>,
+}
 
 /// Why the room did not do what it was told; completes "failed to …".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

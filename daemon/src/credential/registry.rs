@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::command::Pool;
 use super::id::CredentialId;
 use super::login::Fingerprint;
 use super::record::{Record, Source};
@@ -40,11 +39,6 @@ impl Registry {
     /// Sessions that run on it, sorted.
     pub fn users(&self, id: &CredentialId) -> Vec<String> {
         self.users.get(id).map(|users| users.iter().cloned().collect()).unwrap_or_default()
-    }
-
-    /// What is known of every credential.
-    pub fn pool(&self) -> Pool {
-        self.records.iter().map(|(id, record)| (id.clone(), record.status.clone())).collect()
     }
 
     /// Registers one. Under a name that exists it is the same credential with a new login or key: a new generation.

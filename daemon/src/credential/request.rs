@@ -1,6 +1,7 @@
 //! What people ask of credentials: add, list, show, check, remove.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use posthouse_protocol::payload::{Credential, CredentialInfo, CredentialResponse, CredentialSource};
 use secrecy::SecretString;
@@ -11,6 +12,7 @@ use super::id::CredentialId;
 use super::record::{Record, Source};
 use super::repair;
 use super::state::CredentialState;
+use crate::harness::definition::Definition;
 
 impl Actor {
     pub(super) async fn request(
@@ -180,20 +182,18 @@ impl Actor {
             CredentialState::Cooling { why, .. } => why.class.is_auth(),
             _ => false,
         };
-        auth.then(|| self.repair_command(record))
+        self.renew(record).filter(|_| auth)
     }
 
     /// The exact command that makes a new login or key.
-    fn repair_command(&self, record: &Record) -> String {
+    pub(super) fn renew(&self, record: &Record) -> Option<String> {
         match &record.source {
             Source::Home { dir } => {
-                let definition =
-                    self.catalog.definitions().find(|d| d.provider.as_deref() == Some(record.id.provider()));
-                definition
-                    .and_then(|d| repair::login(d, dir, repair::headless(|name| std::env::var_os(name))))
-                    .unwrap_or_else(|| format!("log in again in {}", dir.display()))
+                let by_provider = |d: &&Arc<Definition>| d.provider.as_deref() == Some(record.id.provider());
+                let definition = self.catalog.definitions().find(by_provider)?;
+                repair::login(definition, dir, repair::headless(|name| std::env::var_os(name)))
             }
-            Source::Key => repair::key(&record.id),
+            Source::Key => Some(repair::key(&record.id)),
         }
     }
 

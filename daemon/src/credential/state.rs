@@ -118,6 +118,15 @@ impl CredentialState {
         }
     }
 
+    /// Why it is not usable, where it is not.
+    #[must_use]
+    pub const fn why(&self) -> Option<&Why> {
+        match self {
+            Self::Cooling { why, .. } | Self::NeedsLogin { why } | Self::Disabled { why } => Some(why),
+            Self::Unknown | Self::Valid { .. } | Self::Refreshing { .. } => None,
+        }
+    }
+
     /// The state's name, as in the journal and in `--json`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use posthouse_protocol::payload::{RouteExplainResponse, Trouble};
 use tokio::sync::oneshot;
 
+use super::observation::Observation;
 use super::route::{Mount, Route};
 use crate::harness::launch::Presentation;
 
@@ -21,6 +22,13 @@ pub enum FailoverCommand {
         route: Route,
         /// The answer.
         reply: oneshot::Sender<Choice>,
+    },
+    /// Something was seen that may be a failure, at a moment at which the session can be moved.
+    Report {
+        /// What, and of whom.
+        report: Box<FailureReport>,
+        /// What the session is to do. Always answered, and always journaled as a `decision` event.
+        reply: oneshot::Sender<Instruction>,
     },
     /// A turn ended well: whatever the session ran on works.
     TurnDone {
@@ -47,6 +55,42 @@ pub enum FailoverCommand {
         /// The session.
         session: String,
     },
+}
+
+/// What a session saw.
+#[derive(Clone, Debug)]
+pub struct FailureReport {
+    /// The session.
+    pub session: String,
+    /// Its mounts; `None` for a session without a route, which can only be told about.
+    pub route: Option<Route>,
+    /// What it runs on.
+    pub mount: Option<Mount>,
+    /// The run, for the event.
+    pub run: String,
+    /// What it saw.
+    pub observation: Observation,
+}
+
+/// What a session is to do about a report.
+#[derive(Clone, Debug)]
+pub enum Instruction {
+    /// Go on as before.
+    Stay {
+        /// What is to be shown, if it matters to a person.
+        trouble: Option<Trouble>,
+    },
+    /// Stay on the mount, and try what failed again at this time.
+    Retry {
+        /// How long from now.
+        wait: Duration,
+        /// What is to be shown.
+        trouble: Trouble,
+    },
+    /// Go on there.
+    Move(Assignment),
+    /// Rest.
+    Park(Parking),
 }
 
 /// Where a session is to run.

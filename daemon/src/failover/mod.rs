@@ -1,5 +1,7 @@
-//! From what was seen to what is done: observation, classification, route and decision, all without I/O.
+//! From what was seen to what is done. Observation, classification, route, decision and the ledger are pure; the
+//! [`actor`] around them asks the credential room, and journals every decision.
 
+pub mod actor;
 pub mod case;
 pub mod cases;
 pub mod charge;
@@ -7,6 +9,7 @@ pub mod classify;
 pub mod command;
 pub mod decide;
 pub mod failure;
+pub mod ledger;
 pub mod observation;
 pub mod pool;
 pub mod reason;

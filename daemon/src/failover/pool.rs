@@ -130,6 +130,26 @@ impl Unusable {
             Self::NotRegistered | Self::Tried => None,
         }
     }
+
+    /// The obstacle in words that follow "it can't run now: …".
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::NotRegistered => "its credential is not registered".to_owned(),
+            Self::Credential { state: CredentialState::Refreshing { .. } } => {
+                "its login is being refreshed".to_owned()
+            }
+            Self::Credential { state } => match state.why() {
+                Some(why) => format!("{} ({})", why.class.phrase(), state.as_str()),
+                None => state.as_str().to_owned(),
+            },
+            Self::Marked { reach: Reach::Model(..), .. } => {
+                "its model is out of use on this credential".to_owned()
+            }
+            Self::Marked { reach: Reach::Provider(provider), .. } => format!("{provider} is out of use"),
+            Self::Tried => "it was tried in this turn already".to_owned(),
+        }
+    }
 }
 
 impl Pool {

@@ -35,6 +35,9 @@ impl EventKind {
     /// A credential was registered, charged, proven, changed or removed.
     pub const CREDENTIAL: Self = Self::new("credential");
 
+    /// What was decided about something a session saw, "no move" included.
+    pub const DECISION: Self = Self::new("decision");
+
     /// A kind by its word: lower case, dots between levels, as `session.state`.
     pub const fn new(word: &'static str) -> Self {
         Self(Cow::Borrowed(word))

@@ -1,0 +1,177 @@
+//! The actor with the real credential room and a real journal: what it answers, whom it charges, what it journals.
+
+use std::path::Path;
+
+use posthouse_protocol::payload::{Credential, CredentialSource};
+
+use super::*;
+use crate::credential::actor::Actor as CredentialActor;
+use crate::credential::vault::Vault;
+use crate::failover::observation::{Channel, Observation};
+use crate::journal::{EventFilter, Journal, Options, Seq};
+
+const ROUTE: &str = "codex@openai/work, codex@openai/spare, claude@anthropic/max";
+
+struct Rooms {
+    journal: Journal,
+    credentials: Credentials,
+    failover: mpsc::Sender<FailoverCommand>,
+    _homes: tempfile::TempDir,
+}
+
+async fn rooms(dir: &Path) -> Rooms {
+    let journal = Journal::open(dir, Options::default()).unwrap();
+    let desk = journal.desk();
+    let kept = desk.ask(|r| r.documents(DocumentKind::Credential)).await.unwrap();
+    let cooldowns = desk.ask(|r| r.documents(DocumentKind::Cooldown)).await.unwrap();
+    let catalog = Arc::new(Catalog::builtin().unwrap());
+    let vault = Vault::new(dir.join("keys"));
+    let credentials = CredentialActor::start(&kept, vault, catalog.clone(), journal.writer());
+    let failover = Actor::start(&cooldowns, credentials.clone(), catalog, journal.writer());
+    let homes = tempfile::tempdir().unwrap();
+    for (provider, alias) in [("openai", "work"), ("openai", "spare"), ("anthropic", "max")] {
+        let home = homes.path().join(alias);
+        std::fs::create_dir(&home).unwrap();
+        let source = CredentialSource::Home { dir: home.display().to_string() };
+        let (provider, alias) = (provider.to_owned(), alias.to_owned());
+        let request = Credential::Add { provider, alias, source, base_url: None };
+        let (reply, answer) = oneshot::channel();
+        credentials
+            .0
+            .send(CredentialCommand::Request { request, actor: "test".into(), reply })
+            .await
+            .unwrap();
+        answer.await.unwrap().unwrap();
+    }
+    Rooms { journal, credentials, failover, _homes: homes }
+}
+
+impl Rooms {
+    async fn choose(&self) -> Choice {
+        let (reply, answer) = oneshot::channel();
+        let (session, route) = ("builder".to_owned(), ROUTE.parse().unwrap());
+        self.failover.send(FailoverCommand::Choose { session, route, reply }).await.unwrap();
+        answer.await.unwrap()
+    }
+
+    async fn report(&self, mount: &str, observation: Observation) -> Instruction {
+        let (reply, answer) = oneshot::channel();
+        let (route, mount) = (Some(ROUTE.parse().unwrap()), Some(mount.parse().unwrap()));
+        let report = Box::new(FailureReport {
+            session: "builder".into(),
+            route,
+            mount,
+            run: "run".into(),
+            observation,
+        });
+        self.failover.send(FailoverCommand::Report { report, reply }).await.unwrap();
+        answer.await.unwrap()
+    }
+
+    async fn state(&self, name: &str) -> String {
+        let (reply, answer) = oneshot::channel();
+        let request = Credential::Show { name: name.into() };
+        let command = CredentialCommand::Request { request, actor: "test".into(), reply };
+        self.credentials.0.send(command).await.unwrap();
+        answer.await.unwrap().unwrap().credentials.remove(0).state
+    }
+
+    async fn decisions(&self) -> Vec<Value> {
+        let (owner, filter) = (nix::unistd::getuid().as_raw(), EventFilter::default());
+        let events = self.journal.desk().ask(move |r| r.events(owner, Seq(0), 100, &filter)).await.unwrap();
+        let decisions = events.rows.iter().filter(|event| event.what.kind == EventKind::DECISION);
+        decisions.map(|event| event.what.data.parse().unwrap()).collect()
+    }
+}
+
+fn typed() -> Observation {
+    let mut seen = Observation::new(
+        "codex",
+        Channel::Http,
+        r#"{"error":{"message":"used","type":"invalid_request_error","code":"refresh_token_reused"}}"#,
+    );
+    seen.status = Some(401);
+    seen.endpoint = Some(crate::failover::observation::Endpoint::Token);
+    seen
+}
+
+fn text(line: &str, corroborated: bool) -> Observation {
+    let mut seen = Observation::new("codex", Channel::Terminal, line);
+    seen.corroboration.osc_error = corroborated;
+    seen
+}
+
+const DEAD: &str = "■ Your access token could not be refreshed because your refresh token was already used. Please log out and sign in again.";
+
+#[tokio::test]
+async fn a_typed_death_moves_on_and_stays_dead_over_restarts() {
+    let state = tempfile::tempdir().unwrap();
+    let rooms = rooms(state.path()).await;
+    assert!(matches!(rooms.choose().await, Choice::On(on) if on.mount.to_string() == "codex@openai/work"));
+    let moved = rooms.report("codex@openai/work", typed()).await;
+    let Instruction::Move(to) = moved else { panic!("{moved:?}") };
+    assert_eq!(to.mount.to_string(), "codex@openai/spare");
+    assert!(to.trouble.unwrap().repair.unwrap().contains("codex login"));
+    assert_eq!(rooms.state("openai/work").await, "needs_login");
+    assert!(matches!(rooms.choose().await, Choice::On(on) if on.mount.to_string() == "codex@openai/spare"));
+    let decisions = rooms.decisions().await;
+    assert_eq!(decisions.len(), 1);
+    assert_eq!(
+        (&decisions[0]["move"], &decisions[0]["to"]),
+        (&json!("rotate"), &json!("codex@openai/spare"))
+    );
+}
+
+#[tokio::test]
+async fn bare_words_move_nothing_and_borne_out_words_condemn_nothing() {
+    let state = tempfile::tempdir().unwrap();
+    let rooms = rooms(state.path()).await;
+    rooms.choose().await;
+    let stayed = rooms.report("codex@openai/work", text(DEAD, false)).await;
+    assert!(matches!(stayed, Instruction::Stay { .. }), "{stayed:?}");
+    assert_eq!(rooms.state("openai/work").await, "unknown");
+    let moved = rooms.report("codex@openai/work", text(DEAD, true)).await;
+    assert!(matches!(moved, Instruction::Move(_)), "{moved:?}");
+    assert_eq!(rooms.state("openai/work").await, "cooling", "text alone never declares a login dead");
+    let quoted = rooms.report("codex@openai/spare", text("the log says: refresh_token_reused", true)).await;
+    assert!(matches!(quoted, Instruction::Stay { .. }), "{quoted:?}");
+}
+
+#[tokio::test]
+async fn with_nothing_left_the_session_is_parked_until_the_earliest_reset() {
+    let state = tempfile::tempdir().unwrap();
+    let rooms = rooms(state.path()).await;
+    rooms.choose().await;
+    let in_an_hour = Timestamp::now().as_second() + 3600;
+    let spent = |harness: &str, at: i64| {
+        let body =
+            format!(r#"{{"error":{{"type":"usage_limit_reached","message":"spent","resets_at":{at}}}}}"#);
+        let mut seen = Observation::new(harness, Channel::Http, body);
+        seen.status = Some(429);
+        seen
+    };
+    rooms.report("codex@openai/work", spent("codex", in_an_hour + 3600)).await;
+    rooms.report("codex@openai/spare", spent("codex", in_an_hour)).await;
+    let mut dead = Observation::new(
+        "claude",
+        Channel::Http,
+        r#"{"type":"error","error":{"type":"permission_error","message":"OAuth token has been revoked. Please obtain a new token."}}"#,
+    );
+    dead.status = Some(403);
+    let parked = rooms.report("claude@anthropic/max", dead).await;
+    let Instruction::Park(parking) = parked else { panic!("{parked:?}") };
+    let until = parking.until.unwrap().as_second();
+    assert!((in_an_hour..in_an_hour + 300).contains(&until), "{until} vs {in_an_hour}");
+    assert!(matches!(rooms.choose().await, Choice::Park(_)));
+}
+
+#[tokio::test]
+async fn an_unknown_credential_on_a_route_is_refused_with_the_command_that_adds_it() {
+    let state = tempfile::tempdir().unwrap();
+    let rooms = rooms(state.path()).await;
+    let (reply, answer) = oneshot::channel();
+    let route = "codex@openai/nobody".parse().unwrap();
+    rooms.failover.send(FailoverCommand::Choose { session: "x".into(), route, reply }).await.unwrap();
+    let Choice::Refused(why) = answer.await.unwrap() else { panic!() };
+    assert!(why.contains("posthouse credential add openai nobody"), "{why}");
+}
