@@ -1,7 +1,8 @@
 //! A private directory with holders in it, and ways to wait for what they say.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,11 +72,20 @@ pub struct Held {
     /// Absolute offset of `output`'s end.
     pub offset: u64,
     pub exit: Option<Exit>,
+    /// Output of a run on pipes, by stream.
+    piped: Option<HashMap<StreamId, Vec<u8>>>,
+    /// Whether pipes are acknowledged as they are read.
+    pub acks: bool,
 }
 
 impl Held {
     pub fn new(link: Link) -> Self {
-        Self { link, output: Vec::new(), offset: 0, exit: None }
+        Self { link, output: Vec::new(), offset: 0, exit: None, piped: None, acks: true }
+    }
+
+    /// For a run on pipes.
+    pub fn piped(link: Link) -> Self {
+        Self { piped: Some(HashMap::new()), ..Self::new(link) }
     }
 
     pub async fn adopt(socket: &Path) -> Self {
@@ -89,6 +99,15 @@ impl Held {
             .expect("an event in time")
             .expect("the link goes on");
         match &event {
+            HolderEvent::Output { stream, offset, bytes } if self.piped.is_some() => {
+                let output = self.piped.get_or_insert_default().entry(*stream).or_default();
+                assert_eq!(*offset, output.len() as u64, "output is continuous");
+                output.extend_from_slice(bytes);
+                let upto = output.len() as u64;
+                if self.acks {
+                    self.link.handle.ack(*stream, upto).await.unwrap();
+                }
+            }
             HolderEvent::Output { offset, bytes, .. } => {
                 assert_eq!(*offset, self.offset, "output is continuous");
                 self.output.extend_from_slice(bytes);
@@ -114,6 +133,10 @@ impl Held {
         while !self.text().contains(text) {
             self.next().await;
         }
+    }
+
+    pub fn piped_output(&self, stream: StreamId) -> &[u8] {
+        self.piped.as_ref().and_then(|piped| piped.get(&stream)).map_or(&[], Vec::as_slice)
     }
 
     pub fn text(&self) -> String {
@@ -148,4 +171,36 @@ impl Held {
 pub async fn follow(held: &mut Held, from: u64) {
     held.offset = from;
     held.link.handle.follow(StreamId::TERMINAL, from).await.unwrap();
+}
+
+/// `len` bytes that no accident repeats, the same in every run (a xorshift generator).
+pub fn canary(len: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    })
+    .take(len)
+    .collect()
+}
+
+pub fn kill(pid: u32) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.cast_signed()), nix::sys::signal::SIGKILL).unwrap();
+}
+
+/// Whether a process runs (a zombie does not).
+pub fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+pub async fn until_dead(pid: u32) {
+    let waiting = async {
+        while is_alive(pid) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(GENEROUS, waiting).await.expect("the process ends");
 }

@@ -15,7 +15,9 @@ use super::backlog::Backlog;
 use super::handle::{Order, WINDOW};
 use super::{HolderEvent, LinkError};
 use crate::holder::run::StreamId;
-use crate::holder::wire::{Ack, Command, Deframer, ErrorCode, Event, Fault, Frame, Output, WireError};
+use crate::holder::wire::{
+    Ack, Command, Deframer, ErrorCode, Event, Fault, Follow, Frame, Output, WireError,
+};
 
 /// Bytes that may wait for the socket before further orders wait in their queue.
 const MAX_UNSENT: usize = 256 << 10;
@@ -78,6 +80,14 @@ impl Actor {
             streams: HashMap::new(),
             collected: false,
         }
+    }
+
+    /// Expects the output of streams that are followed from the start.
+    pub fn following(mut self, follows: &[Follow]) -> Self {
+        for follow in follows {
+            self.streams.insert(follow.stream, Cursor { next: follow.from, acked: follow.from });
+        }
+        self
     }
 
     pub async fn run(mut self) {

@@ -57,10 +57,6 @@ impl LinkHandle {
         self.tell(Command::Follow(Follow { stream, from, window: WINDOW })).await
     }
 
-    pub(super) fn follow_soon(&self, stream: StreamId, from: u64) -> Result<(), LinkError> {
-        self.soon(Command::Follow(Follow { stream, from, window: WINDOW }))
-    }
-
     /// Says that a pipe's output before `upto` is safe: the holder forgets it and lets the child
     /// write on. (A terminal's output is acknowledged by the link itself.)
     ///

@@ -14,11 +14,12 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::actor::{Actor, refused};
-use super::handle::LinkHandle;
+use super::handle::{LinkHandle, WINDOW};
 use super::{HolderEvent, Identity, Link, LinkError};
 use crate::holder::run::{Channel, RunSpec, StreamId};
 use crate::holder::wire::{
-    Command, Deframer, Event, Failed, Hello, Launch, MAX_FRAME, MAX_VERSION, MIN_VERSION, Started, WireError,
+    Command, Deframer, Event, Failed, Follow, Hello, Launch, MAX_FRAME, MAX_VERSION, MIN_VERSION, Started,
+    WireError,
 };
 
 /// How long a holder may take to start its run. Only a machine in distress needs this long, and the
@@ -91,29 +92,34 @@ pub async fn spawn(program: &HolderProgram, spec: &RunSpec) -> Result<Link, Link
         Channel::Terminal(_) => &[StreamId::TERMINAL][..],
         Channel::Pipes => &[StreamId::STDOUT, StreamId::STDERR],
     };
-    let link = adopt(&spec.socket).await?;
-    for stream in streams {
-        link.handle.follow_soon(*stream, 0)?;
-    }
-    Ok(link)
+    let follows: Vec<Follow> =
+        streams.iter().map(|stream| Follow { stream: *stream, from: 0, window: WINDOW }).collect();
+    connect(&spec.socket, &follows).await
 }
 
-/// Connects to a living holder. No output flows until [`LinkHandle::follow`].
+/// Connects to a living holder. No output flows until [`LinkHandle::follow`]; an end that has
+/// happened already is told at once.
 ///
 /// # Errors
 /// [`LinkError::NoHolder`] if it is dead, [`LinkError::Refused`] if it does not want this daemon
 /// (its version, its ancestry).
 pub async fn adopt(socket: &Path) -> Result<Link, LinkError> {
-    let (stream, deframer, identity) = timeout(HELLO_LIMIT, greet(socket))
+    connect(socket, &[]).await
+}
+
+/// The streams to follow are named in the same breath as HELLO, so that their output comes before
+/// the news of an end that has happened already.
+async fn connect(socket: &Path, follows: &[Follow]) -> Result<Link, LinkError> {
+    let (stream, deframer, identity) = timeout(HELLO_LIMIT, greet(socket, follows))
         .await
         .map_err(|_| LinkError::Silent { seconds: HELLO_LIMIT.as_secs() })??;
     let (orders, order_queue) = mpsc::channel(MAX_ORDERS);
     let (events, event_queue) = mpsc::channel::<HolderEvent>(MAX_EVENTS);
-    tokio::spawn(Actor::new(stream, deframer, order_queue, events).run());
+    tokio::spawn(Actor::new(stream, deframer, order_queue, events).following(follows).run());
     Ok(Link { handle: LinkHandle::new(identity, orders), events: event_queue })
 }
 
-async fn greet(socket: &Path) -> Result<(UnixStream, Deframer, Identity), LinkError> {
+async fn greet(socket: &Path, follows: &[Follow]) -> Result<(UnixStream, Deframer, Identity), LinkError> {
     let mut stream = UnixStream::connect(socket).await.map_err(|e| match e.kind() {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
             LinkError::NoHolder { socket: socket.to_owned() }
@@ -122,6 +128,9 @@ async fn greet(socket: &Path) -> Result<(UnixStream, Deframer, Identity), LinkEr
     })?;
     let mut hello = Vec::new();
     Command::Hello(Hello { min_version: MIN_VERSION, max_version: MAX_VERSION }).encode(0, &mut hello)?;
+    for follow in follows {
+        Command::Follow(*follow).encode(0, &mut hello)?;
+    }
     // A holder that refuses this peer says so and closes without reading HELLO.
     let sent = stream.write_all(&hello).await;
     let mut deframer = Deframer::default();

@@ -50,7 +50,7 @@ pub(super) struct Holder {
     /// News of the run's end, to be sent after the output that precedes it.
     pub held_back: Vec<Event>,
     pub group: Option<RunGroup>,
-    door: Door,
+    pub door: Door,
     signals: Signals,
 }
 

@@ -64,6 +64,21 @@ impl Holder {
         }
     }
 
+    /// Tells a new daemon what has ended already, after the output of the streams that it follows
+    /// in the same breath as it says HELLO.
+    pub(super) fn announce_the_past(&mut self) {
+        let Life::Over { exit, remains } = &self.life else { return };
+        let exited = Event::Exited(Exited { exit: *exit });
+        let rest = match remains {
+            Left::Nothing => Event::Gone(()),
+            Left::Processes { survivors, .. } => {
+                Event::Remains(Remains { survivors: survivors.iter().take(MAX_NAMED).cloned().collect() })
+            }
+        };
+        self.announce(exited);
+        self.announce(rest);
+    }
+
     pub(super) fn advance_life(&mut self, now: Instant) -> Option<Instant> {
         match self.life {
             Life::Draining { exit, until } => {

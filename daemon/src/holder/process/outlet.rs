@@ -1,6 +1,8 @@
 //! One output stream of the run: its descriptor, its ring and how much of it the daemon was sent.
 
+use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -34,9 +36,35 @@ enum Source {
 
 struct Following {
     sent: u64,
-    acked: u64,
+    /// Sent and not acknowledged: a range more for each gap in between.
+    in_flight: VecDeque<Range<u64>>,
     window: u64,
     end_told: bool,
+}
+
+impl Following {
+    fn allowed(&self) -> usize {
+        let in_flight: u64 = self.in_flight.iter().map(|range| range.end - range.start).sum();
+        usize::try_from(self.window.saturating_sub(in_flight)).unwrap_or(usize::MAX)
+    }
+
+    fn sent(&mut self, from: u64, count: u64) {
+        self.sent = from + count;
+        match self.in_flight.back_mut() {
+            Some(last) if last.end == from => last.end = self.sent,
+            _ => self.in_flight.push_back(from..self.sent),
+        }
+    }
+
+    fn acked(&mut self, upto: u64) {
+        while let Some(first) = self.in_flight.front_mut() {
+            if first.end > upto {
+                first.start = first.start.max(upto);
+                return;
+            }
+            self.in_flight.pop_front();
+        }
+    }
 }
 
 impl Outlet {
@@ -113,9 +141,9 @@ impl Outlet {
     }
 
     pub fn follow(&mut self, request: Follow) {
-        let from = request.from.clamp(self.ring.start(), self.ring.end());
-        self.following =
-            Some(Following { sent: from, acked: from, window: request.window.into(), end_told: false });
+        let sent = request.from.clamp(self.ring.start(), self.ring.end());
+        let window = request.window.into();
+        self.following = Some(Following { sent, in_flight: VecDeque::new(), window, end_told: false });
     }
 
     pub fn unfollow(&mut self) {
@@ -125,7 +153,7 @@ impl Outlet {
     pub fn ack(&mut self, upto: u64) {
         let upto = upto.min(self.ring.end());
         if let Some(following) = &mut self.following {
-            following.acked = following.acked.max(upto);
+            following.acked(upto);
         }
         if self.id != StreamId::TERMINAL {
             self.ring.release(upto);
@@ -147,14 +175,14 @@ impl Outlet {
     pub fn publish(&mut self, conn: &mut Conn) -> io::Result<bool> {
         let ended = self.has_ended();
         let Some(following) = self.following.as_mut().filter(|_| conn.is_flushed()) else { return Ok(false) };
-        following.sent = following.sent.max(self.ring.start());
-        let allowed = following.acked.saturating_add(following.window).saturating_sub(following.sent);
-        let limit = usize::try_from(allowed).unwrap_or(MAX_OUTPUT).min(MAX_OUTPUT);
-        let parts = self.ring.slices(following.sent, limit);
+        // Only what can be sent now is skipped to: a gap grows while the window is shut.
+        let allowed = following.allowed().min(MAX_OUTPUT);
+        let from = following.sent.max(self.ring.start());
+        let parts = self.ring.slices(from, allowed);
         let count = parts.0.len() + parts.1.len();
         if count > 0 {
-            conn.send_output(self.id, following.sent, parts)?;
-            following.sent += count as u64;
+            conn.send_output(self.id, from, parts)?;
+            following.sent(from, count as u64);
         } else if ended && !following.end_told && following.sent == self.ring.end() {
             following.end_told = true;
             conn.push(0, &Event::StreamEnd(StreamEnd { stream: self.id, offset: self.ring.end() }));

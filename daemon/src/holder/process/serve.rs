@@ -42,6 +42,7 @@ impl Holder {
                 if let Some(old) = self.replace_daemon(Some(conn)) {
                     old.refuse(0, 0, ErrorCode::Replaced, "a newer connection took over".into());
                 }
+                self.announce_the_past();
                 // Commands may have come in the same read as HELLO.
                 self.hear_commands();
             }
@@ -121,7 +122,11 @@ impl Holder {
             Command::Collect(()) if !self.is_gone() => {
                 return Err((ErrorCode::NotGone, "the run is not proven gone yet".into()));
             }
-            Command::Collect(()) => self.collected = true,
+            Command::Collect(()) => {
+                // Whoever hears that it is done finds no socket any more.
+                self.door.close();
+                self.collected = true;
+            }
             Command::CloseInput(()) if self.size.is_some() => {
                 return Err((
                     ErrorCode::WrongChannel,

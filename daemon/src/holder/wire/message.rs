@@ -25,6 +25,9 @@ macro_rules! messages {
         pub enum $name { $($(#[$doc])* $variant($body),)* }
 
         impl $name {
+            /// Every type number this version knows.
+            pub const KINDS: &[u16] = &[$($kind),*];
+
             /// The message's type number.
             pub const fn kind(&self) -> u16 {
                 match self { $(Self::$variant(_) => $kind,)* }
