@@ -1,0 +1,66 @@
+//! The settings themselves.
+
+use posthouse_protocol::limits;
+
+use super::section::section;
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+const MIB: u64 = 1024 * 1024;
+
+section! {
+    /// What connections and requests may take.
+    "limits" Limits / LimitsLayer {
+        /// Most open connections.
+        connections: u32 = 4096u32, in 1..=1_000_000;
+        /// Largest payload of a frame after HELLO, in bytes.
+        max_frame_bytes: u32 = limits::MAX_FRAME as u32, in 65_536..=limits::MAX_FRAME as u64;
+        /// Most deliveries that a client may leave unacknowledged.
+        max_inflight: u32 = limits::MAX_IN_FLIGHT, in 1..=65_536;
+        /// Most unanswered requests of one connection.
+        max_requests: u32 = 256u32, in 1..=65_536;
+        /// How long a connection may take to say HELLO, in milliseconds.
+        hello_ms: u32 = limits::HELLO_DEADLINE.as_millis() as u32, in 10..=600_000;
+        /// Interval of the heartbeat, in milliseconds.
+        heartbeat_ms: u32 = limits::HEARTBEAT.as_millis() as u32, in 10..=600_000;
+        /// Heartbeats without a sign of life after which a connection is cut off.
+        missed_pongs: u32 = limits::MISSED_PONGS, in 1..=1_000;
+        /// A client that takes no byte of what waits for it is cut off after this many milliseconds.
+        slow_reader_ms: u32 = 10_000u32, in 10..=600_000;
+        /// Most names that may be known at one time.
+        names: u32 = 20_000u32, in 1..=1_000_000;
+        /// Most sessions that may exist at one time.
+        sessions: u32 = 1_000u32, in 1..=100_000;
+        /// Most messages waiting for one recipient.
+        inbox_messages: u64 = 100_000u64, in 1..=10_000_000;
+        /// Most bytes waiting for one recipient.
+        inbox_bytes: u64 = 256 * MIB, in 1_048_576..=1 << 40;
+    }
+}
+
+section! {
+    /// How much history is kept. Whichever bound is reached first applies.
+    "journal" Journal / JournalLayer {
+        /// Events younger than this are kept, in milliseconds.
+        event_age_ms: u64 = 30 * DAY_MS, in 60_000..=3650 * DAY_MS;
+        /// About this many events are kept.
+        event_rows: u64 = 2_000_000u64, in 1_000..=1 << 40;
+        /// Ended messages and their receipts younger than this are kept, in milliseconds.
+        message_age_ms: u64 = 30 * DAY_MS, in 60_000..=3650 * DAY_MS;
+        /// About this many ended receipts are kept.
+        receipt_rows: u64 = 1_000_000u64, in 1_000..=1 << 40;
+        /// Above this many bytes in use, history goes regardless of its age.
+        bytes: u64 = 4096 * MIB, in 16 * MIB..=1 << 44;
+        /// The file never grows beyond this many bytes; 0 means no such bound.
+        max_bytes: u64 = 0u64, in 0..=1 << 44;
+    }
+}
+
+section! {
+    /// What is logged.
+    "log" Log / LogLayer {
+        /// Levels by module, in the syntax of tracing's EnvFilter.
+        filter: String = "info", in 1..=1024;
+        /// The log file is started anew at this size, in bytes; one older file is kept.
+        file_bytes: u64 = 8 * MIB, in 65_536..=1 << 32;
+    }
+}
