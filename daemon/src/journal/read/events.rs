@@ -3,6 +3,7 @@
 use rusqlite::named_params;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
+use super::messages::Order;
 use super::{Page, Reader, limits, row};
 use crate::journal::{Event, ReadError, Seq, Subject};
 
@@ -24,13 +25,37 @@ impl Reader {
         limit: usize,
         filter: &EventFilter,
     ) -> Result<Page<Event>, ReadError> {
+        self.events_in(owner, Order::Ascending, Some(cursor), limit, filter)
+    }
+
+    /// Events of `owner` before `cursor` (none: the end), newest first. To read on, give the last row's position.
+    pub fn events_before(
+        &self,
+        owner: u32,
+        cursor: Option<Seq>,
+        limit: usize,
+        filter: &EventFilter,
+    ) -> Result<Page<Event>, ReadError> {
+        self.events_in(owner, Order::Descending, cursor, limit, filter)
+    }
+
+    fn events_in(
+        &self,
+        owner: u32,
+        order: Order,
+        cursor: Option<Seq>,
+        limit: usize,
+        filter: &EventFilter,
+    ) -> Result<Page<Event>, ReadError> {
         let (limit, sql_limit) = limits(limit);
+        let cursor = cursor.unwrap_or(order.start());
+        let (compare, order) = order.sql();
         let sql = format!(
             "SELECT {} FROM event
-             WHERE seq > :after AND owner = :owner
+             WHERE seq {compare} :cursor AND owner = :owner
                AND (:kind IS NULL OR kind = :kind OR substr(kind, 1, length(:kind) + 1) = :kind || '.')
                AND (:subject IS NULL OR subject = :subject)
-             ORDER BY seq LIMIT :limit",
+             ORDER BY seq {order} LIMIT :limit",
             row::EVENT
         );
         let subject = ToSqlOutput::Borrowed(match &filter.subject {
@@ -39,7 +64,7 @@ impl Reader {
             Some(Subject::Named(name)) => ValueRef::Text(name.as_bytes()),
         });
         let params = named_params! {
-            ":after": cursor.0,
+            ":cursor": cursor.0,
             ":owner": owner,
             ":kind": filter.kind,
             ":subject": subject,

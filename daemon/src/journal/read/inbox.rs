@@ -2,7 +2,7 @@
 
 use rusqlite::{named_params, params};
 
-use super::messages::{Stored, stored};
+use super::messages::{Order, Stored, stored};
 use super::{Page, Reader, limits, row};
 use crate::journal::{Delivery, ReadError, Seq};
 
@@ -19,8 +19,10 @@ pub struct InboxQuery {
     pub from: Option<String>,
     /// Target as the sender wrote it: `#channel`.
     pub channel: Option<String>,
-    /// Read on beyond this position.
+    /// Read on beyond this position in the chosen order.
     pub after: Option<Seq>,
+    /// Which end first.
+    pub order: Order,
     /// Most rows.
     pub limit: usize,
 }
@@ -50,24 +52,26 @@ pub struct OpenTotal {
 }
 
 impl Reader {
-    /// A recipient's messages, oldest first, with how far each has come.
+    /// A recipient's messages in the chosen order, with how far each has come.
     pub fn inbox(&self, query: &InboxQuery) -> Result<Page<Open>, ReadError> {
         let (limit, sql_limit) = limits(query.limit);
         // Two statements, because only the constant condition lets SQLite use the small index of open deliveries.
         let ended = if query.unread_only { "AND d.ended = 0" } else { "" };
+        let (compare, order) = query.order.sql();
         let sql = format!(
             "SELECT {}, {} FROM delivery d JOIN message m ON m.seq = d.seq
-             WHERE d.owner = :owner AND d.recipient = :recipient AND d.seq > :after {ended}
+             WHERE d.owner = :owner AND d.recipient = :recipient
+               AND d.seq {compare} :after {ended}
                AND (:sender IS NULL OR m.sender = :sender)
                AND (:target IS NULL OR m.target = :target)
-             ORDER BY d.seq LIMIT :limit",
+             ORDER BY d.seq {order} LIMIT :limit",
             row::MESSAGE,
             row::DELIVERY
         );
         let params = named_params! {
             ":owner": query.owner,
             ":recipient": query.recipient,
-            ":after": query.after.unwrap_or_default().0,
+            ":after": query.after.unwrap_or(query.order.start()).0,
             ":sender": query.from,
             ":target": query.channel,
             ":limit": sql_limit,

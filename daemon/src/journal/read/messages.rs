@@ -24,6 +24,24 @@ pub enum Order {
     Descending,
 }
 
+impl Order {
+    /// What is beyond a position, and the word for the order.
+    pub(super) fn sql(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Ascending => (">", "ASC"),
+            Self::Descending => ("<", "DESC"),
+        }
+    }
+
+    /// The position that everything is beyond. A bound that is always there lets SQLite seek to it.
+    pub(super) fn start(self) -> Seq {
+        match self {
+            Self::Ascending => Seq(i64::MIN),
+            Self::Descending => Seq(i64::MAX),
+        }
+    }
+}
+
 /// Which messages; none of a filter means any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MessageQuery {
@@ -60,10 +78,7 @@ impl Reader {
     /// Messages by what they are.
     pub fn messages(&self, query: &MessageQuery) -> Result<Page<Stored>, ReadError> {
         let (limit, sql_limit) = limits(query.limit);
-        let (compare, order) = match query.order {
-            Order::Ascending => (">", "ASC"),
-            Order::Descending => ("<", "DESC"),
-        };
+        let (compare, order) = query.order.sql();
         let sql = format!(
             "SELECT {} FROM message m
              WHERE m.owner = :owner
