@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use posthouse_protocol::ErrorCode;
 use posthouse_protocol::payload::{
-    Attach, AttachResponse, LogsResponse, RouteExplainResponse, ScreenResponse, SessionInfo,
-    ShutdownResponse, Spawn, WindowSize,
+    Attach, LogsResponse, RouteExplainResponse, ScreenResponse, SessionInfo, ShutdownResponse, Spawn,
+    WindowSize,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -81,16 +81,19 @@ pub enum SessionsCommand {
         /// Told once the terminal has them.
         reply: Reply<()>,
     },
-    /// A connection becomes a viewer. OUTPUT and NOTICE frames go to its outbox, after the answer.
+    /// A connection becomes a viewer. On success the session itself writes ATTACH_RESPONSE into the outbox and OUTPUT
+    /// and NOTICE after it, so that no output can overtake the answer.
     Attach {
         /// What was asked for.
         attach: Box<Attach>,
+        /// Id of the ATTACH, for the answer.
+        request: String,
         /// The connection.
         conn: ConnId,
         /// Where frames go.
         outbox: Outbox,
-        /// The answer.
-        reply: Reply<AttachResponse>,
+        /// Whether it was done; a refusal is told to the client by the gate.
+        reply: Reply<()>,
     },
     /// Keys of a viewer.
     ViewerInput {

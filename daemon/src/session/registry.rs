@@ -162,9 +162,9 @@ impl Registry {
             SessionsCommand::Keys { name, data, reply } => {
                 self.pass(&name, "type into", reply, |reply| Order::Keys { data, reply });
             }
-            SessionsCommand::Attach { attach, conn, outbox, reply } => {
+            SessionsCommand::Attach { attach, request, conn, outbox, reply } => {
                 let name = attach.name.clone();
-                let order = |reply| Order::Attach { attach, conn, outbox, reply };
+                let order = |reply| Order::Attach { attach, request, conn, outbox, reply };
                 self.pass(&name, "attach to", reply, order);
             }
             SessionsCommand::ViewerInput { conn, name, data } => {

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use posthouse_protocol::payload::{Detach, Notice, Output};
+use posthouse_protocol::payload::{AttachResponse, Detach, Notice, Output};
 use posthouse_protocol::{Blob, Encoding, Frame, FrameType, Header, Payload, limits};
 
 use super::house::{new_id, now_ms};
@@ -56,6 +56,15 @@ impl Viewers {
     pub fn add(&mut self, conn: ConnId, outbox: Outbox, read_only: bool, size: Option<Size>, now: Instant) {
         self.remove(conn);
         self.viewers.push(Viewer { conn, outbox, read_only, size, active_at: now, behind: false });
+    }
+
+    /// Answers a viewer's ATTACH; to be called before anything is shown to it.
+    pub fn answer(&mut self, conn: ConnId, request: String, response: &AttachResponse) {
+        let Some(viewer) = self.of(conn) else { return };
+        let header = Header::new(FrameType::AttachResponse, request, now_ms());
+        let frame = Frame::of(header, response, viewer.outbox.encoding());
+        // A viewer that cannot even be told this much is cut off by the gate.
+        let _ = frame.and_then(|frame| viewer.outbox.push_frame(&frame));
     }
 
     /// Removes a viewer; the answer is whether it was there.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use posthouse_protocol::payload::{
-    Attach, AttachResponse, LogsResponse, RouteExplainResponse, ScreenResponse, WindowSize,
+    Attach, LogsResponse, RouteExplainResponse, ScreenResponse, WindowSize,
 };
 use uuid::Uuid;
 
@@ -59,12 +59,14 @@ pub enum Order {
     Attach {
         /// What was asked for.
         attach: Box<Attach>,
+        /// Id of the request, for ATTACH_RESPONSE.
+        request: String,
         /// The connection.
         conn: ConnId,
         /// Where frames go.
         outbox: Outbox,
         /// The answer.
-        reply: Reply<AttachResponse>,
+        reply: Reply<()>,
     },
     /// Keys of a viewer.
     ViewerInput {

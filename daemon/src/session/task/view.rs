@@ -44,7 +44,10 @@ impl Task {
             }
             Order::Logs { after, limit, reply } => self.logs(after, limit, reply),
             Order::Keys { data, reply } => self.keys(data, Some(reply)),
-            Order::Attach { attach, conn, outbox, reply } => self.attach(&attach, conn, outbox, reply),
+            Order::Attach { attach, request, conn, outbox, reply } => {
+                let _ = reply.send(Ok(()));
+                self.attach(&attach, request, conn, outbox);
+            }
             Order::ViewerInput { conn, data } => {
                 if self.viewers.types(conn, Instant::now()) {
                     self.fit_size();
@@ -183,7 +186,7 @@ impl Task {
         }
     }
 
-    fn attach(&mut self, attach: &Attach, conn: ConnId, outbox: Outbox, reply: Reply<AttachResponse>) {
+    fn attach(&mut self, attach: &Attach, request: String, conn: ConnId, outbox: Outbox) {
         let read_only = attach.read_only.unwrap_or(false);
         let size = attach.size.as_ref().map(size_of);
         self.viewers.add(conn, outbox, read_only, size, Instant::now());
@@ -196,10 +199,7 @@ impl Task {
             size: WindowSize { cols: shown.cols, rows: shown.rows },
             notice: self.notice(),
         };
-        if reply.send(Ok(response)).is_err() {
-            self.viewers.remove(conn);
-            return;
-        }
+        self.viewers.answer(conn, request, &response);
         let all = |from| (from, MAX_SCROLLBACK, None);
         let wanted = attach.after.map(all).or_else(|| {
             let lines = attach.scrollback.filter(|lines| *lines > 0)?;
