@@ -1,11 +1,13 @@
 //! Daemon.
 
+pub mod config;
 pub mod credential;
 pub mod failover;
 pub mod gate;
 pub mod harness;
 pub mod holder;
 pub mod journal;
+pub mod panics;
 pub mod paths;
 pub mod post;
 pub mod principal;

@@ -1,12 +1,13 @@
-//! The only unsafe code: what must happen between fork and exec, and terminal ioctls that no safe
-//! wrapper offers.
+//! The only unsafe code: what must happen between fork and exec, terminal ioctls that no safe wrapper
+//! offers, and taking over a descriptor that systemd handed to this process.
 #![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::libc;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
@@ -62,4 +63,20 @@ pub fn set_terminal_size(terminal: BorrowedFd<'_>, rows: u16, cols: u16) -> io::
     let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
     nix::errno::Errno::result(result)?;
     Ok(())
+}
+
+/// The first socket that systemd handed to this process at its start, if there is one. Answers only once: the
+/// descriptor then has an owner.
+///
+/// # Errors
+/// When the variables that announce it are malformed, or it is not open.
+pub fn handed_socket() -> io::Result<Option<OwnedFd>> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    let Some(fd) = sd_notify::listen_fds()?.next() else { return Ok(None) };
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Ok(None);
+    }
+    // SAFETY: `listen_fds` found it open, systemd's protocol makes it this process's own, and the flag above sees to it
+    // that no second owner is made.
+    Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) }))
 }

@@ -1,3 +1,126 @@
-//! The gate: who connects, HELLO and WELCOME, limits, heartbeat and back-pressure.
+//! The gate: who connects, HELLO and WELCOME, limits, heartbeat and back-pressure, and the answers to requests.
+//!
+//! # Theory of operation
+//!
+//! A connection is one task that goes through three states, each a type: [`handshake::Handshaking`] reads HELLO and asks
+//! post for the name, [`active::Active`] moves frames, [`closing::Closing`] says the last words. Frames of the message
+//! plane are handed to post in batches, as they were read ([`plane`]); requests become tasks of their own ([`verb`]).
+//! Whatever is to be written to a connection is appended to its [`outbox`] by whoever has it, and written by the
+//! connection's task, many chunks with one system call. Nobody waits for a slow reader: the [`roster`] cuts it off.
+//!
+//! Who a peer is was decided by [`peer`] and [`identity`] from its process, before it said a word.
 
+mod active;
+mod closing;
+mod handshake;
+mod house;
+mod identity;
+mod inbound;
+mod listen;
 pub mod outbox;
+mod outgoing;
+mod peer;
+mod plane;
+mod roster;
+mod stamp;
+#[cfg(test)]
+mod tests;
+mod verb;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use interprocess::local_socket::tokio::Listener;
+use posthouse_protocol::handshake::DaemonInfo;
+use posthouse_protocol::{ErrorCode, Violation};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::config::Limits;
+use crate::credential::command::Credentials;
+use crate::holder::ancestry;
+use crate::journal;
+use crate::post::command::PostCommand;
+use crate::session::command::Sessions;
+
+pub use house::Place;
+pub use listen::{ListenError, bind, handed};
+
+use house::House;
+use roster::Roster;
+
+/// How long connections may take to end once the daemon does.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The rooms behind the gate.
+#[derive(Clone, Debug)]
+pub struct Rooms {
+    /// Messages and names.
+    pub post: mpsc::Sender<PostCommand>,
+    /// Sessions.
+    pub sessions: Sessions,
+    /// Credentials.
+    pub credentials: Credentials,
+    /// Questions to the journal.
+    pub desk: journal::Desk,
+    /// The journal's writer, for how far it has come.
+    pub journal: journal::Writer,
+}
+
+/// The gate of a daemon.
+#[derive(Debug)]
+pub struct Gate {
+    house: Arc<House>,
+    slots: Arc<Semaphore>,
+}
+
+impl Gate {
+    /// Makes the gate. To be called on the tokio runtime that is to run its connections, best one without other
+    /// threads: post should share it.
+    pub fn new(rooms: Rooms, limits: Limits, daemon: DaemonInfo, place: Place) -> Self {
+        let slots = Arc::new(Semaphore::new(limits.connections as usize));
+        let house = House {
+            post: rooms.post,
+            sessions: rooms.sessions,
+            credentials: rooms.credentials,
+            desk: rooms.desk,
+            journal: rooms.journal,
+            roster: Roster::start(&limits),
+            limits,
+            daemon,
+            place,
+            own_runs: ancestry::runs_of(std::process::id()).unwrap_or_default(),
+            started: Instant::now(),
+            shutdown: watch::Sender::new(false),
+        };
+        Self { house: Arc::new(house), slots }
+    }
+
+    /// Accepts connections until someone who may asks for the daemon's end, or [`Stop::now`] is called.
+    pub async fn serve(&self, listener: Listener) {
+        listen::accept(listener, self.house.clone(), self.slots.clone()).await;
+    }
+
+    /// The handle that ends [`Self::serve`].
+    pub fn stop(&self) -> Stop {
+        Stop(self.house.clone())
+    }
+
+    /// Tells every client that the daemon goes down, and waits a moment for the connections to end.
+    pub async fn close(self) {
+        let why = Violation::warning(ErrorCode::ShuttingDown, "the daemon is going down; sessions go on");
+        self.house.roster.close_all(why).await;
+        // What has not ended by then ends with the runtime.
+        let _ = tokio::time::timeout(FAREWELL, self.slots.acquire_many(self.house.limits.connections)).await;
+    }
+}
+
+/// Ends a gate.
+#[derive(Clone, Debug)]
+pub struct Stop(Arc<House>);
+
+impl Stop {
+    /// Has the gate accept no more connections.
+    pub fn now(&self) {
+        self.0.shutdown.send_replace(true);
+    }
+}

@@ -5,10 +5,11 @@
 //! is redrawn later. Nobody ever waits for a slow reader.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use posthouse_protocol::{DecodeError, Encoding, Frame, limits};
+use posthouse_protocol::{DecodeError, Encoding, Frame, Violation, limits};
 use tokio::sync::mpsc;
 
 /// Most bytes that may wait for one connection.
@@ -28,104 +29,172 @@ pub enum PushError {
 /// The writing end; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Outbox {
-    chunks: mpsc::UnboundedSender<Chunk>,
-    waiting: Arc<AtomicUsize>,
+    parcels: mpsc::UnboundedSender<Parcel>,
+    gauge: Arc<Gauge>,
     encoding: Encoding,
-}
-
-#[derive(Debug)]
-enum Chunk {
-    Frames(Bytes),
-    End,
+    max_frame: usize,
 }
 
 /// The end that the connection's task empties.
 #[derive(Debug)]
 pub struct Outlet {
-    chunks: mpsc::UnboundedReceiver<Chunk>,
-    waiting: Arc<AtomicUsize>,
+    parcels: mpsc::UnboundedReceiver<Parcel>,
+    gauge: Arc<Gauge>,
     ended: bool,
+}
+
+/// What a connection finds in its outlet.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    /// Whole frames, lengths included.
+    Frames(Bytes),
+    /// The connection is to end; the violation, if there is one, is still to be told.
+    End(Option<Box<Violation>>),
+}
+
+impl Parcel {
+    fn into_frames(self) -> Option<Bytes> {
+        match self {
+            Self::Frames(bytes) => Some(bytes),
+            Self::End(_) => None,
+        }
+    }
+}
+
+/// Signs of life of a connection.
+#[derive(Debug, Default)]
+struct Gauge {
+    waiting: AtomicUsize,
+    written: AtomicU64,
+    heard: AtomicBool,
 }
 
 /// An empty outbox for a connection that agreed on `encoding`. The byte limit is what bounds it.
 pub fn outbox(encoding: Encoding) -> (Outbox, Outlet) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let waiting = Arc::new(AtomicUsize::new(0));
-    (
-        Outbox { chunks: sender, waiting: waiting.clone(), encoding },
-        Outlet { chunks: receiver, waiting, ended: false },
-    )
+    let gauge = Arc::new(Gauge::default());
+    let outbox = Outbox { parcels: sender, gauge: gauge.clone(), encoding, max_frame: limits::MAX_FRAME };
+    (outbox, Outlet { parcels: receiver, gauge, ended: false })
 }
 
 impl Outbox {
+    /// The same with a smaller limit for a frame's payload, in bytes.
+    pub fn with_max_frame(self, max_frame: usize) -> Self {
+        Self { max_frame, ..self }
+    }
+
     /// The encoding its frames are written in.
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }
 
+    /// Largest payload the peer was promised, in bytes.
+    pub fn max_frame(&self) -> usize {
+        self.max_frame
+    }
+
     /// Bytes waiting now.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.gauge.waiting.load(Ordering::Relaxed)
     }
 
     /// Appends frames that are encoded already, lengths included.
     pub fn push(&self, chunk: Bytes) -> Result<(), PushError> {
         let length = chunk.len();
-        if self.waiting.fetch_add(length, Ordering::Relaxed) > LIMIT {
-            self.waiting.fetch_sub(length, Ordering::Relaxed);
+        if self.gauge.waiting.fetch_add(length, Ordering::Relaxed) > LIMIT {
+            self.gauge.waiting.fetch_sub(length, Ordering::Relaxed);
             return Err(PushError::Full);
         }
-        self.chunks.send(Chunk::Frames(chunk)).map_err(|_| PushError::Closed)
-    }
-
-    /// Appends the last frames of the connection, however much waits, and ends it: the reader of the outbox sees them
-    /// and then `None`, whatever anyone appends later.
-    pub fn end(&self, last: Bytes) {
-        self.waiting.fetch_add(last.len(), Ordering::Relaxed);
-        // An error means that the connection is gone, which is what was asked for.
-        let _ = self.chunks.send(Chunk::Frames(last)).and_then(|()| self.chunks.send(Chunk::End));
+        self.parcels.send(Parcel::Frames(chunk)).map_err(|_| PushError::Closed)
     }
 
     /// Encodes one frame and appends it. Meant for the odd frame; streams of them are encoded together and pushed.
     pub fn push_frame(&self, frame: &Frame) -> Result<Result<(), PushError>, DecodeError> {
         let mut out = BytesMut::new();
-        frame.encode(self.encoding, limits::MAX_FRAME, &mut out)?;
+        frame.encode(self.encoding, self.max_frame, &mut out)?;
         Ok(self.push(out.freeze()))
+    }
+
+    /// Appends the last frames of the connection, however much waits, and ends it: the reader of the outbox sees them
+    /// and then `None`, whatever anyone appends later.
+    pub fn end(&self, last: Bytes) {
+        self.gauge.waiting.fetch_add(last.len(), Ordering::Relaxed);
+        // An error means that the connection is gone, which is what was asked for.
+        let _ = self.parcels.send(Parcel::Frames(last)).and_then(|()| self.parcels.send(Parcel::End(None)));
+    }
+
+    /// Ends the connection: what waits is written if the client reads, then ERROR with this violation and BYE.
+    pub fn close(&self, why: Violation) {
+        let _ = self.parcels.send(Parcel::End(Some(Box::new(why))));
+    }
+
+    /// Whether the connection ended.
+    pub fn is_closed(&self) -> bool {
+        self.parcels.is_closed()
+    }
+
+    /// Returns once the connection ended.
+    pub async fn closed(&self) {
+        self.parcels.closed().await;
+    }
+
+    /// Bytes that the peer's socket has taken so far.
+    pub(super) fn written(&self) -> u64 {
+        self.gauge.written.load(Ordering::Relaxed)
+    }
+
+    /// Whether the peer sent anything since this was asked last.
+    pub(super) fn take_heard(&self) -> bool {
+        self.gauge.heard.swap(false, Ordering::Relaxed)
     }
 }
 
 impl Outlet {
-    /// The next chunk; `None` once all is written and every [`Outbox`] is gone or one of them said the end.
+    /// The next chunk; `None` once all was taken and every [`Outbox`] is gone or one of them said the end.
     pub async fn next(&mut self) -> Option<Bytes> {
-        if self.ended {
-            return None;
-        }
-        let chunk = self.chunks.recv().await;
-        self.frames(chunk)
+        std::future::poll_fn(|cx| self.poll_parcel(cx)).await.and_then(Parcel::into_frames)
     }
 
     /// The next chunk if one is there already.
     pub fn try_next(&mut self) -> Option<Bytes> {
+        self.try_parcel().and_then(Parcel::into_frames)
+    }
+
+    /// The next parcel, for hand-written polling; none follows the end.
+    pub(super) fn poll_parcel(&mut self, cx: &mut Context<'_>) -> Poll<Option<Parcel>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        self.parcels.poll_recv(cx).map(|parcel| self.noting_the_end(parcel))
+    }
+
+    pub(super) fn try_parcel(&mut self) -> Option<Parcel> {
         if self.ended {
             return None;
         }
-        let chunk = self.chunks.try_recv().ok()?;
-        self.frames(Some(chunk))
+        let parcel = self.parcels.try_recv().ok()?;
+        self.noting_the_end(Some(parcel))
     }
 
-    fn frames(&mut self, chunk: Option<Chunk>) -> Option<Bytes> {
-        match chunk {
-            Some(Chunk::Frames(bytes)) => Some(bytes),
-            Some(Chunk::End) | None => {
-                self.ended = true;
-                None
-            }
-        }
+    fn noting_the_end(&mut self, parcel: Option<Parcel>) -> Option<Parcel> {
+        self.ended = matches!(parcel, Some(Parcel::End(_)) | None);
+        parcel
     }
 
     /// Says that `length` bytes reached the socket.
     pub fn written(&self, length: usize) {
-        self.waiting.fetch_sub(length, Ordering::Relaxed);
+        self.gauge.waiting.fetch_sub(length, Ordering::Relaxed);
+        self.gauge.written.fetch_add(length as u64, Ordering::Relaxed);
+    }
+
+    /// Says that `length` bytes will be written that came by another way.
+    pub fn expect(&self, length: usize) {
+        self.gauge.waiting.fetch_add(length, Ordering::Relaxed);
+    }
+
+    /// Says that the peer sent something.
+    pub fn heard(&self) {
+        self.gauge.heard.store(true, Ordering::Relaxed);
     }
 }
 

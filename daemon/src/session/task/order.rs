@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use posthouse_protocol::payload::{
-    Attach, LogsResponse, RouteExplainResponse, ScreenResponse, WindowSize,
-};
+use posthouse_protocol::payload::{Attach, LogsResponse, RouteExplainResponse, ScreenResponse, WindowSize};
 use uuid::Uuid;
 
 use crate::failover::command::Choice;

@@ -1,0 +1,82 @@
+//! Bytes that came from a peer and are not frames yet.
+//!
+//! An idle connection holds no buffer: reads go into one block per thread, and frames are slices of that block. Only
+//! the beginning of an unfinished frame is kept, copied out so that it does not hold the block.
+
+use std::cell::RefCell;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use posthouse_protocol::codec::{self, FramingError};
+use tokio::net::UnixStream;
+
+/// Size of the shared block, in bytes.
+const BLOCK: usize = 128 * 1024;
+/// Least room offered to one read, in bytes.
+const ROOM: usize = 32 * 1024;
+/// A kept beginning longer than this grows in place instead of being copied in front of the next read.
+const SMALL: usize = 8 * 1024;
+
+thread_local! {
+    static SHARED: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+}
+
+/// The reading side of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Inbound {
+    bytes: BytesMut,
+}
+
+impl Inbound {
+    /// Reads what is there, at least one byte; 0 is the end of the stream. After it, frames are to be taken until there
+    /// is none, and then [`Self::settle`] is to be called.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, stream: &UnixStream) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(stream.poll_read_ready(cx))?;
+            let read = if self.bytes.len() <= SMALL {
+                SHARED.with_borrow_mut(|shared| self.read_through(shared, stream))
+            } else {
+                self.bytes.reserve(ROOM);
+                stream.try_read_buf(&mut self.bytes)
+            };
+            match read {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+
+    fn read_through(&mut self, shared: &mut BytesMut, stream: &UnixStream) -> io::Result<usize> {
+        if shared.capacity() < self.bytes.len() + ROOM {
+            shared.reserve(BLOCK);
+        }
+        shared.extend_from_slice(&self.bytes);
+        let read = stream.try_read_buf(shared);
+        match read {
+            Ok(n) if n > 0 => self.bytes = shared.split(),
+            _ => shared.clear(),
+        }
+        read
+    }
+
+    /// The next whole frame.
+    pub(super) fn next(&mut self, max: usize) -> Result<Option<Bytes>, FramingError> {
+        codec::split(&mut self.bytes, max)
+    }
+
+    /// Lets go of the shared block, now that no whole frame is left.
+    pub(super) fn settle(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = BytesMut::new();
+        } else if self.bytes.len() <= SMALL {
+            self.bytes = BytesMut::from(self.bytes.as_ref());
+        }
+    }
+
+    /// What the end of the stream means for what is left.
+    pub(super) fn finish(&self) -> Result<(), FramingError> {
+        codec::finish(&self.bytes)
+    }
+}

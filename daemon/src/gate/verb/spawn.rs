@@ -1,0 +1,41 @@
+//! SPAWN: starts a session.
+
+use posthouse_protocol::payload::{Spawn, SpawnResult};
+
+use super::{Answer, Caller, Verb, refuse};
+use crate::principal::Right;
+use crate::session::command::SessionsCommand;
+
+impl Verb for Spawn {
+    async fn answer(self, caller: &Caller) -> Answer<Self> {
+        let name = self.name.clone();
+        let outcome = async {
+            caller.require(Right::Spawn)?;
+            let (spawn, by) = (Box::new(self), (*caller.principal).clone());
+            caller.ask_sessions(|reply| SessionsCommand::Spawn { spawn, by, reply }).await?.map_err(refuse)
+        };
+        let reply_to = caller.id.clone();
+        Ok(match outcome.await {
+            Ok(spawned) => SpawnResult {
+                reply_to,
+                success: true,
+                name,
+                pid: Some(spawned.pid),
+                error: None,
+                mount: Some(spawned.mount),
+                run: Some(spawned.run),
+                code: None,
+            },
+            Err(why) => SpawnResult {
+                reply_to,
+                success: false,
+                name,
+                pid: None,
+                error: Some(why.message),
+                mount: None,
+                run: None,
+                code: Some(why.code.to_string()),
+            },
+        })
+    }
+}
