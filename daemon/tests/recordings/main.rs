@@ -1,6 +1,8 @@
 //! Recorded terminals of the real harnesses, replayed through screen, signals, readiness and observation as a
 //! session would: each change of state and each notice, at its time.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod replay;
 
 use replay::{Replay, recording, recordings};

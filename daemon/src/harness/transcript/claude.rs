@@ -21,6 +21,8 @@ struct Line {
     kind: String,
     #[serde(default)]
     subtype: String,
+    #[serde(default)]
+    operation: String,
     session_id: Option<String>,
     /// Lines of a subagent's own conversation.
     #[serde(default)]
@@ -29,6 +31,7 @@ struct Line {
     #[serde(default)]
     is_meta: bool,
     message: Option<Message>,
+    content: Option<Value>,
     attachment: Option<Value>,
     error: Option<Value>,
     #[serde(default)]
@@ -59,10 +62,12 @@ impl Lines for Conversation {
         match (line.kind.as_str(), line.subtype.as_str()) {
             ("user", _) if !line.is_meta => user(&line, events),
             ("assistant", _) if line.is_api_error_message => events.push(Event::ApiError(last_error(line))),
-            ("assistant", _) => {
-                if blocks(&line).iter().any(|block| kind(block) == "tool_use") {
-                    events.push(Event::ToolUsed);
-                }
+            ("assistant", _) if blocks(&line).iter().any(|block| kind(block) == "tool_use") => {
+                events.push(Event::ToolUsed);
+            }
+            ("queue-operation", _) if line.operation == "enqueue" => {
+                let text = line.content.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+                events.push(Event::Queued { text });
             }
             ("attachment", _) => events.extend(line.attachment.as_ref().and_then(queued)),
             ("system", "turn_duration") => events.push(Event::TurnEnded { aborted: false }),

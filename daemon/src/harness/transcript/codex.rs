@@ -25,6 +25,9 @@ pub struct Meta {
     pub id: String,
     /// The folder it was started in.
     pub cwd: std::path::PathBuf,
+    /// The model provider's id in codex's configuration. A thread resumes under this id only.
+    #[serde(default)]
+    pub model_provider: Option<String>,
 }
 
 /// Reads the first line of a rollout, if it is one.

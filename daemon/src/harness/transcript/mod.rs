@@ -5,6 +5,7 @@ pub mod claude;
 pub mod codex;
 pub mod copy;
 pub mod find;
+pub mod resume;
 pub mod tail;
 
 /// Something a conversation file says.
@@ -15,6 +16,12 @@ pub enum Event {
     /// A message of the user's, as the harness took it. Claude wraps long pastes in markup of its own, so look
     /// for text inside of it rather than compare.
     UserMessage {
+        /// The text.
+        text: String,
+    },
+    /// A message typed during a turn waits in the harness's own queue. It will be a [`Self::UserMessage`] too, once
+    /// the model gets it.
+    Queued {
         /// The text.
         text: String,
     },
