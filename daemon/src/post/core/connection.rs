@@ -1,0 +1,53 @@
+//! One connection, as post sees it.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use posthouse_protocol::Encoding;
+
+use super::NameId;
+use super::directory::ShadowBinding;
+use crate::post::command::ConnId;
+use crate::principal::Principal;
+
+/// A connection that has its name.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub id: ConnId,
+    pub name: NameId,
+    pub principal: Principal,
+    /// The name it said, which every message of it is from.
+    pub from: Arc<str>,
+    pub auxiliary: bool,
+    pub encoding: Encoding,
+    /// As WELCOME said; lent to the header of every DELIVER.
+    pub session_id: String,
+    pub takes: Takes,
+    /// Largest payload it may be sent, in bytes.
+    pub max_frame: usize,
+    /// Deliveries it may leave unacknowledged.
+    pub window: usize,
+    pub topics: Vec<Arc<str>>,
+    pub shadows: Option<ShadowBinding>,
+    /// Where its last message went: senders mostly talk to one name.
+    pub route: Option<(Arc<str>, NameId)>,
+    /// Frames of this turn, not yet in the outbox.
+    pub out: BytesMut,
+}
+
+/// What the client said that it can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Takes {
+    pub receipts: bool,
+    pub busy: bool,
+    /// Acknowledges deliveries.
+    pub acks: bool,
+    /// Speaks Agent Relay's dialect, in which everyone is told of every arrival.
+    pub arrivals: bool,
+}
+
+impl Conn {
+    pub fn subscribes(&self, topic: &str) -> bool {
+        self.topics.iter().any(|t| &**t == topic)
+    }
+}

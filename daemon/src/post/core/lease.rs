@@ -1,0 +1,173 @@
+//! LEASE and CLAIM: how an auxiliary gets its name's messages, all of them or one.
+
+use posthouse_protocol::payload::{Claim, ClaimResult, Lease, LeaseResult};
+use posthouse_protocol::{Frame, FrameType, Header, ReceiptState};
+
+use super::directory::Seat;
+use super::queue::{Claimed, Handed, Held, Item, Load, Stage};
+use super::receipt::Step;
+use super::{Core, NameId, Slot};
+use crate::journal::MessageId;
+use crate::principal::Right;
+
+impl Core {
+    /// An auxiliary wants to be the delivery path of its name.
+    pub(super) fn on_lease(&mut self, slot: Slot, frame: &Frame) {
+        let refusal = match frame.body.decode::<Lease>() {
+            Ok(Lease {}) => self.try_lease(slot).err(),
+            Err(error) => Some(error.detail),
+        };
+        let result = LeaseResult { granted: refusal.is_none(), reason: refusal };
+        let header = Header::new(FrameType::LeaseResult, frame.header.id.clone(), self.now.wall);
+        self.say(slot, header, &result);
+        if result.granted
+            && let Some(name) = self.conns.get(slot).map(|conn| conn.name)
+        {
+            self.pump(name);
+        }
+    }
+
+    fn try_lease(&mut self, slot: Slot) -> Result<(), String> {
+        let conn = self.conns.get(slot).ok_or("the connection is over")?;
+        if !conn.principal.may(Right::Send) {
+            return Err("an observer is handed nothing".to_owned());
+        }
+        let name = conn.name;
+        let entry = self.names.get_mut(name).ok_or("the name is gone")?;
+        match (&entry.seat, entry.lease) {
+            (_, Some(holder)) if holder == slot => Ok(()),
+            (_, Some(_)) => Err("another auxiliary holds the lease".to_owned()),
+            (Seat::Empty, None) => {
+                entry.lease = Some(slot);
+                self.arrived.push(name);
+                Ok(())
+            }
+            (Seat::Session | Seat::Reserved, None) => {
+                Err("the name belongs to a session, which takes its messages".to_owned())
+            }
+            (Seat::Client(_) | Seat::People(_), None) => Err("the name has a primary connection".to_owned()),
+        }
+    }
+
+    /// An auxiliary takes one message of its name.
+    pub(super) fn on_claim(&mut self, slot: Slot, frame: &Frame) {
+        let Ok(claim) = frame.body.decode::<Claim>() else {
+            let result = ClaimResult {
+                message: String::new(),
+                claimed: false,
+                reason: Some("the payload is not that of a CLAIM".to_owned()),
+            };
+            return self.claim_result(slot, frame, &result);
+        };
+        match self.try_claim(slot, &claim.message) {
+            Ok(item) => {
+                self.claim_result(
+                    slot,
+                    frame,
+                    &ClaimResult { message: claim.message, claimed: true, reason: None },
+                );
+                self.hand_claimed(slot, item);
+            }
+            Err(reason) => {
+                let reason = Some(reason);
+                self.claim_result(
+                    slot,
+                    frame,
+                    &ClaimResult { message: claim.message, claimed: false, reason },
+                );
+            }
+        }
+    }
+
+    fn claim_result(&mut self, slot: Slot, frame: &Frame, result: &ClaimResult) {
+        let header = Header::new(FrameType::ClaimResult, frame.header.id.clone(), self.now.wall);
+        self.say(slot, header, result);
+    }
+
+    /// Takes a message that waits, or that its session has and has not begun. One whose body is in the journal is
+    /// called back first, and is there to be claimed a moment later.
+    fn try_claim(&mut self, slot: Slot, message: &str) -> Result<Item, String> {
+        let conn = self.conns.get(slot).ok_or("the connection is over")?;
+        if !conn.principal.may(Right::Send) {
+            return Err("an observer is handed nothing".to_owned());
+        }
+        let name = conn.name;
+        let id = MessageId::parse(message).ok_or("that is not the id of a message")?;
+        let entry = self.names.get_mut(name).ok_or("the name is gone")?;
+        if entry.queue.claimed.iter().any(|claimed| claimed.item.label().id == id) {
+            return Err("it is claimed already".to_owned());
+        }
+        let session = entry.seat == Seat::Session;
+        if session && let Some(handed) = entry.queue.handed.iter().find(|handed| handed.id() == id) {
+            if matches!(handed.stage, Stage::Begun(_)) {
+                return Err("it is on its way into the harness".to_owned());
+            }
+            let handed = entry.queue.take_handed(id).ok_or("it is gone")?;
+            entry.withdrawn.insert(id);
+            let item = handed.back().map_err(|_| "it cannot be claimed")?;
+            self.pump(name);
+            return Ok(item);
+        }
+        let Some(item) = entry.queue.take(id) else {
+            return Err("no such message waits for this name".to_owned());
+        };
+        if matches!(item.load, Load::Spilled { .. }) {
+            entry.queue.requeue(item);
+            self.effects.fetches.push(super::effects::Fetch { name, ids: vec![id] });
+            return Err("its body is being read back; claim it again".to_owned());
+        }
+        Ok(item)
+    }
+
+    fn hand_claimed(&mut self, slot: Slot, mut item: Item) {
+        let Some(name) = self.conns.get(slot).map(|conn| conn.name) else { return };
+        let Some(to) = self.names.get(name).map(|entry| entry.name.clone()) else { return };
+        let Load::Letter(letter) = &item.load else { return };
+        let letter = letter.clone();
+        item.attempt += 1;
+        if let Err(error) = self.deliver(&[slot], &letter, &to, item.seq, item.attempt) {
+            let step = Step::new(ReceiptState::Failed, item.attempt).because(error.to_string());
+            return self.end(name, &letter.label, item.size, step);
+        }
+        let reason = "claimed by an auxiliary";
+        self.step(name, &letter.label, Step::new(ReceiptState::Queued, item.attempt).because(reason));
+        if let Some(entry) = self.names.get_mut(name) {
+            entry.queue.claimed.push(Claimed { by: slot, item });
+        }
+    }
+
+    /// The acknowledgement of a claimed message.
+    pub(super) fn take_claimed(&mut self, slot: Slot, name: NameId, id: MessageId) -> Option<Handed> {
+        let claimed = &mut self.names.get_mut(name)?.queue.claimed;
+        let at = claimed.iter().position(|c| c.by == slot && c.item.label().id == id)?;
+        let Item { order, seq, attempt, size, load, .. } = claimed.swap_remove(at).item;
+        let held = match load {
+            Load::Letter(letter) => Held::Letter(letter),
+            Load::Spilled { label, .. } => Held::Label(Box::new(label)),
+        };
+        Some(Handed { order, seq, attempt, size, stage: Stage::Given, held })
+    }
+
+    /// What a connection had claimed waits again.
+    pub(super) fn return_claims(&mut self, name: NameId, slot: Slot) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        let (returned, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut entry.queue.claimed).into_iter().partition(|claimed| claimed.by == slot);
+        entry.queue.claimed = kept;
+        if returned.is_empty() {
+            return;
+        }
+        for Claimed { item, .. } in returned {
+            let (label, attempt) = (item.label().clone(), item.attempt);
+            if let Some(entry) = self.names.get_mut(name) {
+                entry.queue.requeue(item);
+            }
+            let reason = "the auxiliary that had claimed it is gone";
+            self.step(name, &label, Step::new(ReceiptState::Queued, attempt).because(reason));
+        }
+        if self.names.get(name).is_some_and(|entry| entry.forgotten) {
+            return self.fail_everything(name, "the name was given up");
+        }
+        self.pump(name);
+    }
+}

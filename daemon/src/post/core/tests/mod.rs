@@ -1,0 +1,5 @@
+//! What post does, tested without I/O.
+
+mod direct;
+mod journal;
+mod world;
