@@ -90,9 +90,8 @@ impl<'db> Pruner<'db> {
             page_size: number("PRAGMA page_size")?,
             pages: db.prepare("PRAGMA page_count")?,
             free_pages: db.prepare("PRAGMA freelist_count")?,
-            events: db.prepare(
-                "SELECT seq, at_ms, coalesce(length(data), 0) FROM event ORDER BY seq LIMIT ?1",
-            )?,
+            events: db
+                .prepare("SELECT seq, at_ms, coalesce(length(data), 0) FROM event ORDER BY seq LIMIT ?1")?,
             delete_events: db.prepare("DELETE FROM event WHERE seq <= ?1")?,
             messages: db.prepare(
                 "SELECT seq, id, accepted_ms, length(payload) + length(meta),
@@ -105,7 +104,8 @@ impl<'db> Pruner<'db> {
                 "SELECT owner, sender, client_id, accepted_ms FROM dedupe
                  WHERE (owner, sender, client_id) > (?1, ?2, ?3) ORDER BY owner, sender, client_id LIMIT ?4",
             )?,
-            delete_dedupe: db.prepare("DELETE FROM dedupe WHERE owner = ?1 AND sender = ?2 AND client_id = ?3")?,
+            delete_dedupe: db
+                .prepare("DELETE FROM dedupe WHERE owner = ?1 AND sender = ?2 AND client_id = ?3")?,
         })
     }
 

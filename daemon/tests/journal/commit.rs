@@ -109,11 +109,18 @@ fn one_bad_submission_fails_alone() {
     let all: Vec<Outcome> = (0..4).map(|_| outcomes.recv_timeout(SOON).unwrap()).collect();
     assert!(matches!(all[2], Err(WriteError::Refused(_))), "{:?}", all[2]);
     assert_eq!(all[1].as_ref().unwrap().first, Seq(501));
-    assert_eq!(all[3].as_ref().unwrap().first, Seq(502), "positions of a rolled back batch are given out again");
+    assert_eq!(
+        all[3].as_ref().unwrap().first,
+        Seq(502),
+        "positions of a rolled back batch are given out again"
+    );
     let reader = journal.reader().unwrap();
     assert_eq!(reader.message(id(1001)).unwrap(), None);
     let never = EventFilter { kind: Some("test.never".into()), subject: None };
-    assert!(reader.events(OWNER, Seq(0), 10, &never).unwrap().rows.is_empty(), "all of a submission or nothing");
+    assert!(
+        reader.events(OWNER, Seq(0), 10, &never).unwrap().rows.is_empty(),
+        "all of a submission or nothing"
+    );
 }
 
 #[test]

@@ -25,7 +25,8 @@ fn fill(journal: &Journal) -> (u64, WriteError) {
 #[test]
 fn the_size_bound_fails_writes_until_history_is_pruned() {
     let dir = tempfile::tempdir().unwrap();
-    let journal = Journal::open(dir.path(), Options { max_bytes: Some(4 << 20), ..Default::default() }).unwrap();
+    let journal =
+        Journal::open(dir.path(), Options { max_bytes: Some(4 << 20), ..Default::default() }).unwrap();
     let (failed, error) = fill(&journal);
     assert_eq!(error, WriteError::DiskFull);
     let reader = journal.reader().unwrap();

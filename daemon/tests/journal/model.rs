@@ -13,8 +13,17 @@ use crate::build::*;
 #[derive(Clone, Debug)]
 enum Act {
     /// Message `id` with client id `client`, to the recipients in the bit mask.
-    Accept { id: u64, client: u64, recipients: u8, asks: bool },
-    Advance { id: u64, recipient: usize, state: ReceiptState },
+    Accept {
+        id: u64,
+        client: u64,
+        recipients: u8,
+        asks: bool,
+    },
+    Advance {
+        id: u64,
+        recipient: usize,
+        state: ReceiptState,
+    },
     Event,
     Restart,
 }
