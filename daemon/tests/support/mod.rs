@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use posthoused::holder::link::{self, HolderEvent, HolderProgram, Link, LinkError, place};
 use posthoused::holder::run::{Channel, Exit, RunId, RunSpec, Size, StreamId};
-use posthoused::holder::script::OperationId;
+use posthoused::holder::script::{OperationId, Step};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -203,4 +203,9 @@ pub async fn until_dead(pid: u32) {
         }
     };
     tokio::time::timeout(GENEROUS, waiting).await.expect("the process ends");
+}
+
+/// A step that writes `text`.
+pub fn bytes(text: &str) -> Step {
+    Step::Bytes(text.as_bytes().to_vec())
 }
