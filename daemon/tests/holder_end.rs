@@ -24,10 +24,8 @@ async fn pids(held: &mut Held, count: usize) -> Vec<u32> {
     loop {
         let text = held.text();
         let complete = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
-        let found: Vec<u32> = complete
-            .lines()
-            .filter_map(|line| line.trim_end().strip_prefix("pid=")?.parse().ok())
-            .collect();
+        let found: Vec<u32> =
+            complete.lines().filter_map(|line| line.trim_end().strip_prefix("pid=")?.parse().ok()).collect();
         if found.len() == count {
             return found;
         }
@@ -50,7 +48,8 @@ fn stranger(run: RunId) -> Child {
 #[tokio::test]
 async fn a_run_that_ends_when_asked_ends_its_own_way() {
     let yard = Yard::new();
-    let mut held = yard.start(&yard.shell("trap 'echo bye; exit 9' TERM; echo up; while :; do read x; done")).await;
+    let mut held =
+        yard.start(&yard.shell("trap 'echo bye; exit 9' TERM; echo up; while :; do read x; done")).await;
     held.until_text("up").await;
     held.link.handle.end(term(25_000)).await.unwrap();
     held.until_gone().await;

@@ -47,17 +47,26 @@ impl Yard {
     }
 
     pub fn command(&self, argv: &[&str]) -> RunSpec {
+        Self::spec_in(self.path(), argv)
+    }
+
+    /// A run of `argv` whose socket and working directory are in `directory`.
+    pub fn spec_in(directory: &Path, argv: &[&str]) -> RunSpec {
         let run = RunId::new(Uuid::now_v7());
         RunSpec {
             run,
             argv: argv.iter().map(Into::into).collect(),
             env: vec![("PATH".into(), std::env::var_os("PATH").unwrap()), ("LANG".into(), "C".into())],
-            cwd: self.path().to_owned(),
+            cwd: directory.to_owned(),
             channel: Channel::Terminal(SIZE),
-            socket: place::socket(self.path(), run).unwrap(),
+            socket: place::socket(directory, run).unwrap(),
             ring: posthoused::holder::run::DEFAULT_RING,
             cgroup: None,
         }
+    }
+
+    pub fn socket_of(&self, held: &Held) -> PathBuf {
+        place::socket(self.path(), held.link.handle.identity().run).unwrap()
     }
 
     pub async fn start(&self, spec: &RunSpec) -> Held {
