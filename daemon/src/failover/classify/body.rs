@@ -86,8 +86,19 @@ fn walk(value: &Value, signal: &mut Signal, depth: usize) {
 
 fn field(key: &str, value: &Value, signal: &mut Signal, depth: usize) {
     match key {
-        "code" | "type" | "reason" | "name" | "error_code" | "errorCode" | "__type" | "api_error"
-        | "api_error_code" | "api_error_type" | "errorName" => code(value, signal),
+        "code"
+        | "type"
+        | "reason"
+        | "name"
+        | "error_code"
+        | "errorCode"
+        | "__type"
+        | "api_error"
+        | "api_error_code"
+        | "api_error_type"
+        | "errorName"
+        | "rate_limit_reached_type"
+        | "rateLimitReachedType" => code(value, signal),
         "codexErrorInfo" | "codex_error_info" => codex_info(value, signal),
         "status" => match value {
             Value::String(text) if text == "cancelled" || text == "canceled" => signal.code("cancelled"),
@@ -107,7 +118,7 @@ fn field(key: &str, value: &Value, signal: &mut Signal, depth: usize) {
             walk(value, signal, depth + 1);
         }
         "headers" | "responseHeaders" | "response_headers" => headers(value, signal),
-        "quotaId" => quota(value, signal),
+        "quotaId" | "quota_limit" => quota(value, signal),
         "resets_at" | "resetsAt" | "reset_at" | "resetAt" | "reset_time" | "quotaResetTimeStamp" => {
             signal.resets.extend(Hint::at(value));
         }

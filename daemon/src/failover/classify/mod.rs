@@ -95,6 +95,7 @@ impl Judge<'_> {
         match last {
             Some(reading) => self.judge(reading),
             None if self.seen.channel == Channel::Exit => self.judge(Reading::Failed(signal.clone())),
+            None if self.seen.corroboration.login_screen => self.judge(Reading::Failed(login_screen(signal))),
             None => self.gemini_exit(signal.clone()).unwrap_or(Verdict::NotAFailure(Harmless::NoMatch)),
         }
     }
@@ -286,6 +287,14 @@ impl Judge<'_> {
             Evidence::Frame | Evidence::Status | Evidence::Typed => voice != Voice::Frame || borne_out,
         }
     }
+}
+
+/// A harness that was started on a credential and asks for a login says that the credential is none.
+fn login_screen(signal: &Signal) -> Signal {
+    let mut said = signal.clone();
+    said.voice = Voice::DressedLine;
+    said.code("login_required");
+    said
 }
 
 /// A conclusion that is a failure.

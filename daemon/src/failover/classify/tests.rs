@@ -102,3 +102,160 @@ fn check(name: &str, at_least: usize) {
 fn every_collected_case_is_judged_as_labelled() {
     check("failures.jsonl", 96);
 }
+
+#[test]
+fn every_variation_is_judged_as_labelled() {
+    check("extra.jsonl", 250);
+}
+
+/// Every labelled case, with its class.
+fn labelled() -> Vec<(Case, String)> {
+    let lines = ["failures.jsonl", "extra.jsonl"].into_iter().flat_map(corpus);
+    lines
+        .map(|line| {
+            let expected: Expected = serde_json::from_str(&line).unwrap();
+            (Case::parse(&line).unwrap(), expected.expect_class)
+        })
+        .collect()
+}
+
+fn class_of(seen: &Observation) -> &'static str {
+    let verdict = classify(seen, now(), &TimeZone::get(ZONE).unwrap());
+    verdict.failure().map_or("not_a_failure", |failure| failure.class.as_str())
+}
+
+/// Wraps at blanks, as terminal interfaces do.
+fn wrapped(text: &str, width: usize, indent: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let mut used = 0;
+        for word in line.split(' ') {
+            if used > 0 && used + 1 + word.len() > width {
+                out.push('\n');
+                out.push_str(indent);
+                used = indent.len();
+            } else if used > 0 {
+                out.push(' ');
+                used += 1;
+            }
+            out.push_str(word);
+            used += word.len();
+        }
+        out.push('\n');
+    }
+    out
+}
+
+#[test]
+fn dressing_a_terminal_line_changes_nothing() {
+    let mut wrong = Vec::new();
+    for (case, class) in
+        labelled().into_iter().filter(|(case, _)| case.observation.channel == Channel::Terminal)
+    {
+        let body = &case.observation.body;
+        let dressed = [
+            ("wrapped at 100", wrapped(body, 100, "  ")),
+            ("wrapped at 60", wrapped(body, 60, "  ")),
+            ("coloured", format!("\x1b[38;5;9m{}\x1b[0m\x1b[K", body.replace(' ', " \x1b[1m\x1b[22m"))),
+            ("typographic", body.replace('\'', "\u{2019}").replace('·', "∙")),
+            ("indented", body.lines().map(|line| format!("   {line}\r\n")).collect()),
+            ("after other output", format!("● Ran the tests\n\n{body}")),
+            ("before the composer", format!("{body}\n\n────────\n> \n────────\n  ? for shortcuts")),
+        ];
+        for (how, text) in dressed {
+            let seen = Observation { body: text, ..case.observation.clone() };
+            if class_of(&seen) != class {
+                wrong.push(format!("{} {how}: {} instead of {class}", case.id, class_of(&seen)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn nothing_that_content_quotes_is_a_failure() {
+    let mut wrong = Vec::new();
+    for (case, _) in labelled() {
+        let body = case.observation.body.as_str();
+        let frames = [
+            (
+                "codex",
+                serde_json::json!({"type": "item.completed", "item": {"type": "agent_message", "text": body}}),
+            ),
+            (
+                "codex",
+                serde_json::json!({"type": "item.completed", "item": {"type": "command_execution", "aggregated_output": body}}),
+            ),
+            ("codex", serde_json::json!({"method": "item/agentMessage/delta", "params": {"delta": body}})),
+            (
+                "codex",
+                serde_json::json!({"type": "event_msg", "payload": {"type": "user_message", "message": body}}),
+            ),
+            (
+                "claude",
+                serde_json::json!({"type": "user", "message": {"content": [{"type": "tool_result", "content": body, "is_error": true}]}}),
+            ),
+            (
+                "claude",
+                serde_json::json!({"type": "assistant", "message": {"model": "claude-opus-5-5", "content": [{"type": "text", "text": body}]}}),
+            ),
+            (
+                "claude",
+                serde_json::json!({"type": "result", "subtype": "success", "is_error": false, "result": body}),
+            ),
+            ("gemini", serde_json::json!({"type": "tool_result", "status": "error", "output": body})),
+            ("gemini", serde_json::json!({"type": "message", "role": "assistant", "content": body})),
+            (
+                "opencode",
+                serde_json::json!({"type": "text", "sessionID": "s", "part": {"type": "text", "text": body}}),
+            ),
+            (
+                "opencode",
+                serde_json::json!({"jsonrpc": "2.0", "method": "session/update", "params": {"update": {"content": {"text": body}}}}),
+            ),
+            ("generic", serde_json::json!({"type": "response.output_text.delta", "delta": body})),
+        ];
+        for (harness, frame) in frames {
+            let seen = Observation::new(harness, Channel::Jsonl, frame.to_string());
+            if class_of(&seen) != "not_a_failure" {
+                wrong.push(format!("{} in {harness} {}: {}", case.id, frame["type"], class_of(&seen)));
+            }
+        }
+        let mut side = case.observation.clone();
+        side.endpoint = Some(Endpoint::Side);
+        assert_eq!(class_of(&side), "not_a_failure", "{}", case.id);
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_quoted_terminal_line_is_no_failure() {
+    let mut wrong = Vec::new();
+    for (case, class) in
+        labelled().into_iter().filter(|(case, _)| case.observation.channel == Channel::Terminal)
+    {
+        let mut quoted = case.observation.clone();
+        quoted.exit = None;
+        for prefix in [
+            "> ",
+            "› ",
+            "\"",
+            "+ ",
+            "12 - ",
+            "src/a.rs:7: ",
+            "// ",
+            "E   ",
+            "The log says: ",
+            "I saw ",
+            "* ",
+            "# ",
+        ] {
+            quoted.body =
+                case.observation.body.lines().map(|line| format!("{prefix}{}\n", line.trim())).collect();
+            if class_of(&quoted) != "not_a_failure" {
+                wrong.push(format!("{} after `{prefix}`: {} (was {class})", case.id, class_of(&quoted)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
