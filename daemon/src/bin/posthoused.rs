@@ -1,3 +1,86 @@
-//! Entry point.
+//! The daemon's program. Without arguments it runs in the foreground.
 
-fn main() {}
+use std::io::{self, BufReader};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use posthoused::daemon::{self, DaemonError, Options};
+use posthoused::failover::cases::classify_cases;
+
+/// Owns coding-agent sessions and carries messages between agents, people and editors.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 ended as asked; 1 failed; 2 wrong usage or configuration; 3 another daemon is there already.
+
+Example: POSTHOUSE_HOME=/tmp/trial posthoused --set log.filter=debug"
+)]
+struct Arguments {
+    /// Reads this configuration file in place of the user's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Sets one value, over every file and variable
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    settings: Vec<String>,
+    /// What to log, as in `info` or `posthoused::gate=debug`
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Reads failure cases as JSON lines and writes one verdict per line; no daemon is involved
+    Classify,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Some(Command::Classify) => classify(),
+        None => run(arguments),
+    }
+}
+
+fn run(arguments: Arguments) -> ExitCode {
+    let mut settings = arguments.settings;
+    settings.extend(arguments.log.map(|filter| format!("log.filter={filter}")));
+    match daemon::run(Options { config: arguments.config, settings }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("posthoused: failed to {}", in_full(&error));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn classify() -> ExitCode {
+    let (input, output) = (BufReader::new(io::stdin().lock()), io::stdout().lock());
+    match classify_cases(input, output, Timestamp::now(), &TimeZone::system()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("posthoused: failed to classify: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error with what led to it.
+fn in_full(error: &DaemonError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -26,14 +26,8 @@ section! {
         missed_pongs: u32 = limits::MISSED_PONGS, in 1..=1_000;
         /// A client that takes no byte of what waits for it is cut off after this many milliseconds.
         slow_reader_ms: u32 = 10_000u32, in 10..=600_000;
-        /// Most names that may be known at one time.
-        names: u32 = 20_000u32, in 1..=1_000_000;
         /// Most sessions that may exist at one time.
         sessions: u32 = 1_000u32, in 1..=100_000;
-        /// Most messages waiting for one recipient.
-        inbox_messages: u64 = 100_000u64, in 1..=10_000_000;
-        /// Most bytes waiting for one recipient.
-        inbox_bytes: u64 = 256 * MIB, in 1_048_576..=1 << 40;
     }
 }
 

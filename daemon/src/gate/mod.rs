@@ -44,6 +44,7 @@ use crate::session::command::Sessions;
 
 pub use house::Place;
 pub use listen::{ListenError, bind, handed};
+pub use stamp::now_ms;
 
 use house::House;
 use roster::Roster;
@@ -102,7 +103,7 @@ impl Gate {
 
     /// The handle that ends [`Self::serve`].
     pub fn stop(&self) -> Stop {
-        Stop(self.house.clone())
+        Stop(self.house.shutdown.clone())
     }
 
     /// Tells every client that the daemon goes down, and waits a moment for the connections to end.
@@ -116,11 +117,11 @@ impl Gate {
 
 /// Ends a gate.
 #[derive(Clone, Debug)]
-pub struct Stop(Arc<House>);
+pub struct Stop(watch::Sender<bool>);
 
 impl Stop {
     /// Has the gate accept no more connections.
     pub fn now(&self) {
-        self.0.shutdown.send_replace(true);
+        self.0.send_replace(true);
     }
 }

@@ -6,7 +6,7 @@ use posthouse_protocol::{DecodeError, Encoding, Frame, Header, Payload, Violatio
 use uuid::Uuid;
 
 /// Unix milliseconds; 0 on a clock before 1970.
-pub(super) fn now_ms() -> u64 {
+pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,7 @@
 //! SPAWN: starts a session.
 
 use posthouse_protocol::payload::{Spawn, SpawnResult};
+use posthouse_protocol::{ErrorCode, Violation};
 
 use super::{Answer, Caller, Verb, refuse};
 use crate::principal::Right;
@@ -11,6 +12,12 @@ impl Verb for Spawn {
         let name = self.name.clone();
         let outcome = async {
             caller.require(Right::Spawn)?;
+            let there = caller.ask_sessions(|reply| SessionsCommand::List { name: None, reply }).await?.len();
+            let most = caller.house.limits.sessions as usize;
+            if there >= most {
+                let message = format!("{most} sessions exist already; release one, or raise limits.sessions");
+                return Err(Violation::warning(ErrorCode::LimitExceeded, message));
+            }
             let (spawn, by) = (Box::new(self), (*caller.principal).clone());
             caller.ask_sessions(|reply| SessionsCommand::Spawn { spawn, by, reply }).await?.map_err(refuse)
         };

@@ -21,7 +21,7 @@ impl Verb for Status {
             storage: StorageStatus {
                 persistent: true,
                 driver: "sqlite".to_owned(),
-                can_write: !house.journal.committed().has_changed().is_err(),
+                can_write: house.journal.committed().has_changed().is_ok(),
                 can_read: readable.is_ok(),
                 error: readable.err().map(|e| format!("failed to {e}")),
             },

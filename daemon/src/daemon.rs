@@ -1,0 +1,366 @@
+//! The daemon as a whole: puts the rooms together, opens the gate, and takes everything down in order.
+//!
+//! The calling thread becomes the switchboard, which runs gate and post and nothing else, so that a message crosses
+//! from one connection to another without waking a second thread. Sessions, credentials and failover share a small
+//! runtime of their own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthouse_protocol::handshake::DaemonInfo;
+use sd_notify::NotifyState;
+use serde_json::json;
+use tokio::runtime::{Builder, Handle};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::{self, Config, ConfigError};
+use crate::credential::actor::Actor as Credentials;
+use crate::credential::vault::Vault;
+use crate::gate::{self, Gate, ListenError, Place, Rooms, Stop};
+use crate::harness::catalog::Catalog;
+use crate::harness::error::HarnessError;
+use crate::holder::cgroup;
+use crate::holder::link::HolderProgram;
+use crate::holder::run::DEFAULT_RING;
+use crate::journal::{
+    DocumentKind, EventData, EventKind, Journal, LockError, NewEvent, Op, OpenError, ReadError, Retention,
+    Subject,
+};
+use crate::lasting::{self, LastingError};
+use crate::log::{self, LogError};
+use crate::panics;
+use crate::paths::{Paths, PathsError, make_private_dir};
+use crate::post::Post;
+use crate::session::command::{Sessions, SessionsCommand};
+use crate::session::house::House;
+use crate::session::registry;
+use crate::session::spec::SessionRecord;
+
+/// Threads that run sessions.
+const SESSION_THREADS: usize = 2;
+/// How long sessions may take to note where they stand, at the end.
+const SESSIONS_END: Duration = Duration::from_secs(5);
+/// Room that descriptors other than sockets need.
+const OTHER_DESCRIPTORS: u64 = 256;
+
+/// Why the daemon did not start, or ended; completes "failed to …".
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The log's filter or file is wrong.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// There is no place for the daemon's files.
+    #[error(transparent)]
+    Paths(#[from] PathsError),
+    /// The journal did not open.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// The journal could not be read.
+    #[error(transparent)]
+    Recover(#[from] ReadError),
+    /// A file beside the journal could not be read or kept.
+    #[error(transparent)]
+    Lasting(#[from] LastingError),
+    /// The built-in harness definitions are broken.
+    #[error(transparent)]
+    Harness(#[from] HarnessError),
+    /// There is no socket.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The system refused something else.
+    #[error("{action}: {source}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl DaemonError {
+    /// The exit code that says what kind of failure it was: 2 for a configuration to be corrected, 3 for another daemon
+    /// that is there already, 1 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Log(LogError::Filter { .. }) => 2,
+            Self::Journal(OpenError::Locked(LockError::Held { .. }))
+            | Self::Listen(ListenError::InUse { .. }) => 3,
+            _ => 1,
+        }
+    }
+}
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// A configuration file in place of the user's.
+    pub config: Option<PathBuf>,
+    /// Single settings, as `section.key=value`.
+    pub settings: Vec<String>,
+}
+
+/// Runs a daemon until someone asks for its end, by SHUTDOWN or by a signal. Sessions go on in either case.
+///
+/// # Errors
+/// Whatever keeps it from starting. The state is then as it was.
+pub fn run(options: Options) -> Result<(), DaemonError> {
+    let paths = Paths::from_env(|name| std::env::var_os(name))?;
+    let config = Config::load(&sources(&paths, options))?;
+    paths.prepare()?;
+    log::start(&config.log, &paths.log())?;
+    panics::install();
+    raise_descriptors(u64::from(config.limits.connections) + OTHER_DESCRIPTORS);
+    let journal = Journal::open(&paths.state, journal_options(&config.journal))?;
+    let generation = lasting::next_generation(&paths.state)?;
+    let system = |action| move |source| DaemonError::System { action, source };
+
+    let sessions = Builder::new_multi_thread()
+        .worker_threads(SESSION_THREADS)
+        .thread_name("sessions")
+        .enable_all()
+        .build()
+        .map_err(system("start the sessions' threads"))?;
+    let switchboard =
+        Builder::new_current_thread().enable_all().build().map_err(system("start the switchboard"))?;
+    let house =
+        Daemon { paths: &paths, config: &config, journal: &journal, generation, sessions: sessions.handle() };
+    let outcome = switchboard.block_on(house.live());
+    // What still runs on them has been told to end and had its time.
+    switchboard.shutdown_background();
+    sessions.shutdown_background();
+    journal.close();
+    outcome
+}
+
+fn sources(paths: &Paths, options: Options) -> config::Sources {
+    let user = paths.config.join("config.toml");
+    let files = match options.config {
+        Some(_) => vec![config::system_file()],
+        None => vec![config::system_file(), user],
+    };
+    let variables =
+        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    config::Sources {
+        files,
+        named_file: options.config,
+        variables: variables.collect(),
+        settings: options.settings,
+    }
+}
+
+fn journal_options(config: &config::Journal) -> crate::journal::Options {
+    let retention = Retention {
+        event_age_ms: config.event_age_ms,
+        event_rows: config.event_rows,
+        message_age_ms: config.message_age_ms,
+        receipt_rows: config.receipt_rows,
+        bytes: config.bytes,
+    };
+    crate::journal::Options { retention, max_bytes: (config.max_bytes > 0).then_some(config.max_bytes) }
+}
+
+/// Every connection is a descriptor, and the usual soft limit is lower than the hard one for programs that use
+/// `select`, which this is not.
+fn raise_descriptors(wanted: u64) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    if soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        tracing::warn!(%error, soft, "failed to raise the limit of open files");
+    }
+    if hard < wanted {
+        tracing::warn!(hard, wanted, "fewer open files are allowed than the configured connections need");
+    }
+}
+
+/// A daemon that is being put together.
+struct Daemon<'a> {
+    paths: &'a Paths,
+    config: &'a Config,
+    journal: &'a Journal,
+    generation: u64,
+    sessions: &'a Handle,
+}
+
+impl Daemon<'_> {
+    async fn live(&self) -> Result<(), DaemonError> {
+        let owner = nix::unistd::geteuid().as_raw();
+        // Signals are taken from here on, so that one during the start ends the daemon in order.
+        let signals = Signals::listen()?;
+        self.note(
+            "daemon.started",
+            json!({ "version": version(), "pid": std::process::id(), "generation": self.generation }),
+        );
+
+        let (post, actor) = Post::recover(owner, self.journal)?;
+        let post_ended = tokio::spawn(actor.run());
+        let (sessions, credentials) = self.start_sessions(owner, &post).await?;
+        let rooms = Rooms {
+            post,
+            sessions: sessions.clone(),
+            credentials,
+            desk: self.journal.desk(),
+            journal: self.journal.writer(),
+        };
+        let info = DaemonInfo {
+            version: version().to_owned(),
+            pid: std::process::id(),
+            generation: self.generation,
+        };
+        let place = Place { socket: self.paths.socket.clone(), state: self.paths.state.clone(), uid: owner };
+        let gate = Gate::new(rooms, self.config.limits.clone(), info, place);
+        let listener = match gate::handed()? {
+            Some(listener) => listener,
+            None => gate::bind(&self.paths.socket)?,
+        };
+        tokio::spawn(signals.forward(gate.stop()));
+        tell_systemd(&[NotifyState::Ready]);
+        tracing::info!(socket = %self.paths.socket.display(), generation = self.generation, "ready");
+
+        gate.serve(listener).await;
+        tell_systemd(&[NotifyState::Stopping]);
+        gate.close().await;
+        end_sessions(sessions).await;
+        // Post ends once the last room that could tell it something has.
+        let _ = tokio::time::timeout(SESSIONS_END, post_ended).await;
+        self.note("daemon.stopped", json!({ "generation": self.generation }));
+        tracing::info!("ended; sessions go on");
+        Ok(())
+    }
+
+    /// Starts everything that runs beside the switchboard, and waits until the sessions of earlier daemons are adopted.
+    async fn start_sessions(
+        &self,
+        owner: u32,
+        post: &mpsc::Sender<crate::post::command::PostCommand>,
+    ) -> Result<(Sessions, crate::credential::command::Credentials), DaemonError> {
+        let reader = self.journal.reader()?;
+        let credentials = reader.documents(DocumentKind::Credential)?;
+        let records = reader.documents(DocumentKind::Session)?;
+        let records = records.iter().filter_map(|document| {
+            let record = document.value.parse::<SessionRecord>();
+            // Left in the journal: a newer daemon may have written it, and will know it again.
+            record
+                .inspect_err(|e| tracing::error!(key = %document.key.key, "failed to read a session: {e}"))
+                .ok()
+        });
+        let catalog = Arc::new(self.catalog()?);
+        let private = self.paths.state.join("sessions");
+        make_private_dir(&private)?;
+        let holder = HolderProgram::find()
+            .map_err(|source| DaemonError::System { action: "find the holder's program", source })?;
+        let (failover, _unanswered) = mpsc::channel(1);
+        let house = House {
+            owner,
+            catalog: catalog.clone(),
+            holder,
+            sockets: self.paths.holders.clone(),
+            private,
+            socket: self.paths.socket.clone(),
+            outer: environment(),
+            marks: lasting::marks(&self.paths.state)?,
+            ring: DEFAULT_RING,
+            cgroup: cgroup::delegated(),
+            journal: self.journal.writer(),
+            post: post.clone(),
+            failover,
+        };
+        let (sessions, credentials, adopted) = {
+            let _on = self.sessions.enter();
+            let vault = Vault::new(self.paths.keys());
+            let credentials = Credentials::start(&credentials, vault, catalog, self.journal.writer());
+            let (sessions, adopted) = registry::start(house, records.collect());
+            (sessions, credentials, adopted)
+        };
+        let count = adopted.await.unwrap_or(0);
+        if count > 0 {
+            tracing::info!(count, "sessions adopted");
+        }
+        Ok((sessions, credentials))
+    }
+
+    /// Built-in definitions, then the system's, then the user's. A broken one is reported and takes no other down.
+    fn catalog(&self) -> Result<Catalog, DaemonError> {
+        let dirs = [Path::new("/etc/posthouse/harnesses").to_owned(), self.paths.harnesses()];
+        let (catalog, broken) = Catalog::builtin()?.with_dirs(&dirs);
+        for error in broken {
+            tracing::error!("failed to {error}");
+        }
+        Ok(catalog)
+    }
+
+    fn note(&self, kind: &'static str, data: serde_json::Value) {
+        let event = NewEvent {
+            owner: nix::unistd::geteuid().as_raw(),
+            kind: EventKind::new(kind),
+            subject: Subject::Named("daemon".into()),
+            cause: None,
+            actor: None,
+            data: EventData::of(&data).unwrap_or_default(),
+            at_ms: gate::now_ms(),
+        };
+        let submitted = self.journal.writer().submit(
+            vec![Op::Event(event)],
+            crate::journal::Durability::Relaxed,
+            crate::journal::Done::None,
+        );
+        if let Err(error) = submitted {
+            tracing::warn!("failed to {error}");
+        }
+    }
+}
+
+/// The daemon's release.
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
+}
+
+/// Lets every session note where it stands. Those that were told by SHUTDOWN have done so already.
+async fn end_sessions(sessions: Sessions) {
+    let (reply, ended) = oneshot::channel();
+    if sessions.0.send(SessionsCommand::Shutdown { release_all: false, reply }).await.is_ok() {
+        let _ = tokio::time::timeout(SESSIONS_END, ended).await;
+    }
+}
+
+fn tell_systemd(state: &[NotifyState<'_>]) {
+    // Without systemd there is nobody to tell; with it, the log is where a failure belongs.
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "failed to tell systemd");
+    }
+}
+
+/// SIGTERM and SIGINT, which end the daemon and nothing else.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, DaemonError> {
+        let listen = |kind| {
+            signal(kind).map_err(|source| DaemonError::System { action: "listen for signals", source })
+        };
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn forward(mut self, stop: Stop) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::info!("ending on a signal");
+        stop.now();
+    }
+}
