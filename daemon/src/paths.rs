@@ -20,7 +20,8 @@ pub struct Paths {
     pub state: PathBuf,
     /// The user's configuration and harness definitions.
     pub config: PathBuf,
-    /// Holder sockets; gone after a reboot, as the holders are.
+    /// Holder sockets. They belong to the state and not to the runtime directory: the end of a login empties that one
+    /// while holders go on, and whoever opens the same state must find the same holders.
     pub holders: PathBuf,
 }
 
@@ -30,6 +31,12 @@ pub enum PathsError {
     /// There is nowhere to keep anything.
     #[error("find a place for the daemon's state: set POSTHOUSE_HOME, or HOME")]
     NoHome,
+    /// A place that depends on where the daemon was started would be lost by the next one.
+    #[error("use {}: POSTHOUSE_HOME, POSTHOUSE_SOCKET and the XDG directories must be absolute paths", path.display())]
+    Relative {
+        /// The path.
+        path: PathBuf,
+    },
     /// A socket's path does not fit the system's limit.
     #[error(
         "use {}: a socket's path may have {SOCKET_PATH_MAX} bytes and this one would have {length}; set POSTHOUSE_HOME to a shorter one", path.display()
@@ -47,6 +54,12 @@ pub enum PathsError {
         path: PathBuf,
         /// Its owner's user id.
         owner: u32,
+    },
+    /// A directory is everybody's, like `/tmp`, and must not be made private.
+    #[error("use {}: it is shared with other users; name a directory below it", path.display())]
+    Shared {
+        /// The directory.
+        path: PathBuf,
     },
     /// The system refused.
     #[error("{action} {}: {source}", path.display())]
@@ -82,11 +95,19 @@ impl Paths {
                     None => home().map(|home| home.join(rest).join("posthouse")),
                 };
                 let state = under("XDG_STATE_HOME", ".local/state")?;
-                let runtime = set("XDG_RUNTIME_DIR").map(|dir| dir.join("posthouse"));
-                let holders = runtime.unwrap_or_else(|| state.clone()).join("holders");
-                Self { socket, config: under("XDG_CONFIG_HOME", ".config")?, holders, state }
+                Self {
+                    socket,
+                    config: under("XDG_CONFIG_HOME", ".config")?,
+                    holders: state.join("holders"),
+                    state,
+                }
             }
         };
+        for path in [&paths.socket, &paths.state, &paths.config] {
+            if path.is_relative() {
+                return Err(PathsError::Relative { path: path.clone() });
+            }
+        }
         check_socket(&paths.socket)?;
         // Holder sockets have names of at most 24 bytes.
         check_socket(&paths.holders.join("x".repeat(24)))?;
@@ -132,6 +153,9 @@ pub fn make_private_dir(dir: &Path) -> Result<(), PathsError> {
     let meta = fs::metadata(dir).map_err(io("look at"))?;
     if meta.uid() != nix::unistd::geteuid().as_raw() {
         return Err(PathsError::Foreign { path: dir.to_owned(), owner: meta.uid() });
+    }
+    if meta.mode() & nix::libc::S_ISVTX != 0 {
+        return Err(PathsError::Shared { path: dir.to_owned() });
     }
     if meta.permissions().mode() & 0o077 != 0 {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io("make private"))?;
@@ -186,7 +210,9 @@ mod tests {
         assert_eq!(paths.socket, Path::new("/r/posthouse/posthouse.sock"));
         assert_eq!(paths.state, Path::new("/u/.local/state/posthouse"));
         assert_eq!(paths.config, Path::new("/u/.config/posthouse"));
+        assert_eq!(paths.holders, Path::new("/u/.local/state/posthouse/holders"));
         assert!(matches!(with(&[]), Err(PathsError::NoHome)));
+        assert!(matches!(with(&[("POSTHOUSE_HOME", "here")]), Err(PathsError::Relative { .. })));
     }
 
     #[test]
@@ -194,6 +220,36 @@ mod tests {
         let deep: &'static str = Box::leak(format!("/{}", "d".repeat(100)).into_boxed_str());
         let set: &'static [(&str, &str)] = Box::leak(Box::new([("POSTHOUSE_HOME", deep)]));
         assert!(matches!(with(set), Err(PathsError::SocketTooLong { .. })));
+    }
+
+    #[test]
+    fn directories_are_made_private_and_tightened_again() {
+        let root = tempfile::tempdir().unwrap();
+        let home = root.path().join("home");
+        let paths = Paths::from_env(|name| (name == "POSTHOUSE_HOME").then(|| home.clone().into())).unwrap();
+        paths.prepare().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+        assert_eq!((mode(&home), mode(&paths.state), mode(&paths.holders)), (0o700, 0o700, 0o700));
+        fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o755)).unwrap();
+        paths.prepare().unwrap();
+        assert_eq!(mode(&paths.state), 0o700);
+    }
+
+    #[test]
+    fn a_directory_shared_with_others_is_not_made_private() {
+        let root = tempfile::tempdir().unwrap();
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(matches!(make_private_dir(root.path()), Err(PathsError::Shared { .. })));
+        assert_eq!(fs::metadata(root.path()).unwrap().mode() & 0o7777, 0o1777);
+    }
+
+    #[test]
+    fn a_failed_replacement_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let taken = dir.path().join("taken");
+        fs::create_dir(&taken).unwrap();
+        write_private(&taken, b"new").unwrap_err();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -11,11 +11,7 @@ use posthoused::holder::link::{self, HolderEvent, LinkError, place};
 use posthoused::holder::run::{Exit, StreamId};
 use posthoused::holder::script::{State, Step};
 use posthoused::holder::wire::{ErrorCode, MAX_NOTE};
-use support::{Held, Yard, canary, follow, operation};
-
-fn bytes(text: &str) -> Step {
-    Step::Bytes(text.as_bytes().to_vec())
-}
+use support::{Held, Yard, bytes, canary, follow, operation};
 
 fn wait(ms: u64) -> Step {
     Step::Wait(Duration::from_millis(ms))

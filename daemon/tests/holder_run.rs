@@ -9,11 +9,7 @@ use posthoused::holder::link::{self, HolderEvent, LinkError};
 use posthoused::holder::run::{Channel, Exit, Size, StreamId};
 use posthoused::holder::script::{State, Step};
 use posthoused::holder::wire::{ErrorCode, FailureCode, Target};
-use support::{Held, Yard, canary, operation, program};
-
-fn bytes(text: &str) -> Step {
-    Step::Bytes(text.as_bytes().to_vec())
-}
+use support::{Held, Yard, bytes, canary, operation, program};
 
 #[tokio::test]
 async fn a_shell_on_a_terminal_says_hears_and_exits() {

@@ -20,7 +20,6 @@ pub const DEDUPE_MS: u64 = 24 * 60 * 60 * 1000;
 pub(super) struct Rows<'db> {
     next: i64,
     now_ms: u64,
-    receipts: u64,
     json: Vec<u8>,
     event: Statement<'db>,
     message: Statement<'db>,
@@ -62,7 +61,6 @@ impl<'db> Rows<'db> {
         Ok(Self {
             next: last + 1,
             now_ms: 0,
-            receipts: 0,
             json: Vec::with_capacity(256),
             event: db.prepare(
                 "INSERT INTO event (seq, version, owner, kind, subject, cause, actor, data, at_ms)
@@ -114,11 +112,6 @@ impl<'db> Rows<'db> {
     /// Wall clock of the last operation that named one, Unix milliseconds.
     pub(super) fn now_ms(&self) -> u64 {
         self.now_ms
-    }
-
-    /// Deliveries added since this was last asked.
-    pub(super) fn take_receipts(&mut self) -> u64 {
-        std::mem::take(&mut self.receipts)
     }
 
     /// Takes back the positions given out since `next`, after a rollback.
@@ -190,7 +183,6 @@ impl<'db> Rows<'db> {
             &m.payload[..],
         ])?;
         self.now_ms = m.accepted_ms;
-        self.receipts += recipients.len() as u64;
         let size = u32::try_from(m.size()).unwrap_or(u32::MAX);
         for to in recipients {
             self.delivery.execute(params![

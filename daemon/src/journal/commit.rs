@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::apply::Rows;
-use super::prune::Pruner;
+use super::prune::{Pruner, Written};
 use super::writer::{Job, Submission};
 use super::{Committed, Durability, Op, Retention, Seq, WriteError};
 
@@ -138,13 +138,17 @@ impl<'db> Thread<'db> {
         for submission in batch {
             outcomes.push(self.rows.apply(&submission.ops)?);
         }
+        let mut written = Written::default();
         for op in batch.iter().flat_map(|s| &s.ops) {
-            if let Op::Prune { now_ms } = op {
-                self.pruner.sweep(*now_ms, self.rows.next())?;
+            written.bytes += op.weight() as u64;
+            match op {
+                Op::Accept { recipients, .. } => written.receipts += recipients.len() as u64,
+                Op::Prune { now_ms } => self.pruner.sweep(*now_ms, self.rows.next())?,
+                Op::Advance(_) | Op::Event(_) | Op::Put(_) | Op::Delete(_) => {}
             }
         }
-        let written = self.rows.next() - before;
-        self.pruner.after_batch(written, self.rows.take_receipts(), self.rows.now_ms(), self.rows.next())?;
+        written.events = (self.rows.next() - before).unsigned_abs();
+        self.pruner.after_batch(written, self.rows.now_ms(), self.rows.next())?;
         self.db.prepare_cached("COMMIT")?.execute([])?;
         Ok(outcomes)
     }

@@ -1,5 +1,5 @@
 //! Retention: what is old or too much goes, oldest first, in small steps that ride on batches which are written anyway.
-//! A message whose delivery has not ended never goes.
+//! A message with a delivery that has not ended never goes.
 
 use rusqlite::{Connection, Statement, params};
 
@@ -16,9 +16,9 @@ pub struct Retention {
     pub event_rows: u64,
     /// Ended messages and their receipts younger than this are kept, in milliseconds.
     pub message_age_ms: u64,
-    /// At most about this many receipts are kept, not counting those that have not ended.
+    /// At most about this many receipts are kept; those that have not ended count, but stay.
     pub receipt_rows: u64,
-    /// Above this many bytes in use, ended messages and events go regardless of age.
+    /// Above this many bytes in use, ended messages go regardless of age, then events.
     pub bytes: u64,
 }
 
@@ -40,16 +40,35 @@ const STEP: i64 = 512;
 /// Events written between two steps: fewer than a step removes, so that pruning keeps up.
 const EVERY: u64 = 256;
 
-/// Steps that one [`super::Op::Prune`] takes at most.
-const SWEEP_STEPS: usize = 32;
+/// Bytes written after which a step is due as well.
+const EVERY_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Steps taken at a time at most, so that a batch never waits long for pruning.
+const MAX_STEPS: u64 = 32;
+
+/// Roughly what a row takes beside its body, in bytes, over all trees it is in.
+const ROW_BYTES: u64 = 400;
+
+/// What one batch wrote.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Written {
+    pub(super) events: u64,
+    pub(super) receipts: u64,
+    pub(super) bytes: u64,
+}
 
 /// Where pruning stands.
 pub(super) struct Pruner<'db> {
     keep: Retention,
-    written: u64,
+    since_step: Written,
     receipts: u64,
+    /// Messages up to here were looked at in this round.
     messages_after: i64,
+    /// Client ids up to here were looked at in this round.
     dedupe_after: (i64, String, String),
+    page_size: u64,
+    pages: Statement<'db>,
+    free_pages: Statement<'db>,
     events: Statement<'db>,
     delete_events: Statement<'db>,
     messages: Statement<'db>,
@@ -57,25 +76,25 @@ pub(super) struct Pruner<'db> {
     delete_deliveries: Statement<'db>,
     dedupe: Statement<'db>,
     delete_dedupe: Statement<'db>,
-    pages: Statement<'db>,
-    free_pages: Statement<'db>,
-    page_size: u64,
 }
 
 impl<'db> Pruner<'db> {
     pub(super) fn prepare(db: &'db Connection, keep: Retention) -> rusqlite::Result<Self> {
-        let receipts: i64 = db.query_row("SELECT count(*) FROM delivery", [], |row| row.get(0))?;
-        let page_size: i64 = db.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let number = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
         Ok(Self {
             keep,
-            written: 0,
-            receipts: receipts.unsigned_abs(),
+            since_step: Written::default(),
+            receipts: number("SELECT count(*) FROM delivery")?,
             messages_after: 0,
             dedupe_after: Default::default(),
-            events: db.prepare("SELECT seq, at_ms FROM event ORDER BY seq LIMIT ?1")?,
+            page_size: number("PRAGMA page_size")?,
+            pages: db.prepare("PRAGMA page_count")?,
+            free_pages: db.prepare("PRAGMA freelist_count")?,
+            events: db
+                .prepare("SELECT seq, at_ms, coalesce(length(data), 0) FROM event ORDER BY seq LIMIT ?1")?,
             delete_events: db.prepare("DELETE FROM event WHERE seq <= ?1")?,
             messages: db.prepare(
-                "SELECT seq, id, accepted_ms,
+                "SELECT seq, id, accepted_ms, length(payload) + length(meta),
                         EXISTS (SELECT 1 FROM delivery d WHERE d.message = m.id AND d.ended = 0)
                  FROM message m WHERE seq > ?1 ORDER BY seq LIMIT ?2",
             )?,
@@ -87,53 +106,39 @@ impl<'db> Pruner<'db> {
             )?,
             delete_dedupe: db
                 .prepare("DELETE FROM dedupe WHERE owner = ?1 AND sender = ?2 AND client_id = ?3")?,
-            pages: db.prepare("PRAGMA page_count")?,
-            free_pages: db.prepare("PRAGMA freelist_count")?,
-            page_size: page_size.unsigned_abs(),
         })
     }
 
-    /// Called within each batch's transaction; takes a step once enough has been written. `receipts` is how many
-    /// deliveries the batch added, `next` the position that the next event gets.
-    pub(super) fn after_batch(
-        &mut self,
-        events: i64,
-        receipts: u64,
-        now_ms: u64,
-        next: i64,
-    ) -> rusqlite::Result<()> {
-        self.written += events.unsigned_abs();
-        self.receipts += receipts;
-        if self.written < EVERY {
-            return Ok(());
-        }
-        let steps = self.written / EVERY;
-        self.written = 0;
-        for _ in 0..steps {
-            if !self.step(now_ms, next)? {
-                break;
-            }
+    /// Called within each batch's transaction; takes steps once enough has been written. `next` is the position that
+    /// the next event gets.
+    pub(super) fn after_batch(&mut self, written: Written, now_ms: u64, next: i64) -> rusqlite::Result<()> {
+        self.receipts += written.receipts;
+        self.since_step.events += written.events;
+        self.since_step.bytes += written.bytes;
+        let due = (self.since_step.events / EVERY).max(self.since_step.bytes / EVERY_BYTES);
+        if due > 0 {
+            self.since_step = Written::default();
+            self.steps(due.min(MAX_STEPS), now_ms, next)?;
         }
         Ok(())
     }
 
     /// Many steps at once, for [`super::Op::Prune`].
     pub(super) fn sweep(&mut self, now_ms: u64, next: i64) -> rusqlite::Result<()> {
-        for _ in 0..SWEEP_STEPS {
-            if !self.step(now_ms, next)? {
+        self.steps(MAX_STEPS, now_ms, next)
+    }
+
+    fn steps(&mut self, most: u64, now_ms: u64, next: i64) -> rusqlite::Result<()> {
+        for _ in 0..most {
+            let mut surplus = self.bytes_in_use()?.saturating_sub(self.keep.bytes);
+            let messages = self.prune_messages(now_ms, &mut surplus)?;
+            let events = self.prune_events(now_ms, next, surplus)?;
+            let dedupe = self.prune_dedupe(now_ms)?;
+            if !(messages || events || dedupe) {
                 break;
             }
         }
         Ok(())
-    }
-
-    /// One step; false if there was nothing to remove.
-    fn step(&mut self, now_ms: u64, next: i64) -> rusqlite::Result<bool> {
-        let tight = self.bytes_in_use()? > self.keep.bytes;
-        let events = self.prune_events(now_ms, next, tight)?;
-        let messages = self.prune_messages(now_ms, tight)?;
-        let dedupe = self.prune_dedupe(now_ms)?;
-        Ok(events || messages || dedupe)
     }
 
     fn bytes_in_use(&mut self) -> rusqlite::Result<u64> {
@@ -142,17 +147,46 @@ impl<'db> Pruner<'db> {
         Ok(pages.saturating_sub(free).unsigned_abs() * self.page_size)
     }
 
-    /// The newest event always stays: the next position is read from it at start.
-    fn prune_events(&mut self, now_ms: u64, next: i64, tight: bool) -> rusqlite::Result<bool> {
-        let surplus = next - 1 - millis(self.keep.event_rows);
-        let cutoff = millis(now_ms.saturating_sub(self.keep.event_age_ms));
-        let mut last = None;
-        let mut rows = self.events.query(params![STEP])?;
+    /// Removes ended messages with their receipts, and takes what that frees off `surplus` (bytes); whether to go on.
+    fn prune_messages(&mut self, now_ms: u64, surplus: &mut u64) -> rusqlite::Result<bool> {
+        let cutoff = millis(now_ms.saturating_sub(self.keep.message_age_ms));
+        let (mut seen, mut removed) = (0, false);
+        let mut rows = self.messages.query(params![self.messages_after, STEP])?;
         while let Some(row) = rows.next()? {
-            let (seq, at_ms): (i64, i64) = (row.get(0)?, row.get(1)?);
-            if seq >= next - 1 || !(tight || seq <= surplus || at_ms < cutoff) {
+            let (seq, id, at_ms): (i64, [u8; 16], i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (size, open): (i64, bool) = (row.get(3)?, row.get(4)?);
+            if !(*surplus > 0 || self.receipts > self.keep.receipt_rows || at_ms < cutoff) {
                 break;
             }
+            seen += 1;
+            self.messages_after = seq;
+            if !open {
+                let receipts = self.delete_deliveries.execute([&id[..]])? as u64;
+                self.delete_message.execute([seq])?;
+                self.receipts = self.receipts.saturating_sub(receipts);
+                *surplus = surplus.saturating_sub(size.unsigned_abs() + ROW_BYTES * (1 + receipts));
+                removed = true;
+            }
+        }
+        // Begin the next round at the oldest: what was open then may have ended since.
+        if seen < STEP {
+            self.messages_after = 0;
+        }
+        Ok(removed || seen == STEP)
+    }
+
+    /// Removes events; whether there were any to remove. The newest always stays: the next position is read from it.
+    fn prune_events(&mut self, now_ms: u64, next: i64, mut surplus: u64) -> rusqlite::Result<bool> {
+        let keep_from = next.saturating_sub(millis(self.keep.event_rows));
+        let cutoff = millis(now_ms.saturating_sub(self.keep.event_age_ms));
+        let mut last = None;
+        let mut rows = self.events.query([STEP])?;
+        while let Some(row) = rows.next()? {
+            let (seq, at_ms, size): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            if seq >= next - 1 || !(surplus > 0 || seq < keep_from || at_ms < cutoff) {
+                break;
+            }
+            surplus = surplus.saturating_sub(size.unsigned_abs() + ROW_BYTES);
             last = Some(seq);
         }
         drop(rows);
@@ -162,44 +196,16 @@ impl<'db> Pruner<'db> {
         Ok(last.is_some())
     }
 
-    fn prune_messages(&mut self, now_ms: u64, tight: bool) -> rusqlite::Result<bool> {
-        let cutoff = millis(now_ms.saturating_sub(self.keep.message_age_ms));
-        let mut surplus = self.receipts.saturating_sub(self.keep.receipt_rows);
-        let (mut seen, mut removed) = (0, false);
-        let mut rows = self.messages.query(params![self.messages_after, STEP])?;
-        while let Some(row) = rows.next()? {
-            let (seq, id, at_ms, open): (i64, [u8; 16], i64, bool) =
-                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            if !(tight || surplus > 0 || at_ms < cutoff) {
-                break;
-            }
-            seen += 1;
-            self.messages_after = seq;
-            if !open {
-                let receipts = self.delete_deliveries.execute([&id[..]])? as u64;
-                self.delete_message.execute([seq])?;
-                removed = true;
-                self.receipts = self.receipts.saturating_sub(receipts);
-                surplus = surplus.saturating_sub(receipts);
-            }
-        }
-        // Begin again from the oldest: what was open then may have ended since.
-        if seen < STEP {
-            self.messages_after = 0;
-        }
-        Ok(removed || seen == STEP)
-    }
-
-    /// Walks round and round the table, which has no order in time.
+    /// Removes client ids that no longer count; whether there were any. Walks round and round the table, which has no
+    /// order in time.
     fn prune_dedupe(&mut self, now_ms: u64) -> rusqlite::Result<bool> {
         let cutoff = millis(now_ms.saturating_sub(DEDUPE_MS));
-        let (mut seen, mut removed) = (0, false);
+        let (mut seen, mut removed, mut last) = (0, false, None);
         let (owner, sender, client_id) = &self.dedupe_after;
         let mut rows = self.dedupe.query(params![owner, sender, client_id, STEP])?;
-        let mut last = None;
         while let Some(row) = rows.next()? {
             let key: (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            if row.get::<_, i64>(3)? < cutoff {
+            if row.get::<_, i64>(3)? <= cutoff {
                 self.delete_dedupe.execute(params![key.0, key.1, key.2])?;
                 removed = true;
             }

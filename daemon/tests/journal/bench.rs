@@ -44,7 +44,10 @@ fn acknowledgements_per_second() {
             acknowledged += 1;
         }
         let rate = MESSAGES as f64 / started.elapsed().as_secs_f64();
-        println!("durable acks, {in_flight} in flight, deliver {deliver}: {rate:.0}/s");
+        let cost = writer_cpu().as_secs_f64() * 1e6 / MESSAGES as f64;
+        println!(
+            "durable acks, {in_flight} in flight, deliver {deliver}: {rate:.0}/s, writer's CPU {cost:.2} µs each"
+        );
         journal.close();
     }
 }
@@ -73,4 +76,16 @@ fn one_in_flight_against_a_bare_fdatasync() {
         let ratio = ack.as_secs_f64() / bare.as_secs_f64();
         println!("one in flight, p{}: {ack:?}, bare fdatasync {bare:?}, ratio {ratio:.2}", part * 100.0);
     }
+}
+
+/// Time that the writer's thread has spent on a CPU, which other load on the machine hardly changes.
+fn writer_cpu() -> Duration {
+    for task in std::fs::read_dir("/proc/self/task").unwrap() {
+        let task = task.unwrap().path();
+        if std::fs::read_to_string(task.join("comm")).unwrap().trim() == "journal-writer" {
+            let stat = std::fs::read_to_string(task.join("schedstat")).unwrap();
+            return Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap());
+        }
+    }
+    Duration::ZERO
 }

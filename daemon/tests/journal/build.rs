@@ -72,6 +72,18 @@ pub fn advance(n: u64, recipient: &str, state: ReceiptState) -> Op {
     })
 }
 
+pub fn event(kind: &'static str, subject: &str) -> Op {
+    Op::Event(NewEvent {
+        owner: OWNER,
+        kind: EventKind::new(kind),
+        subject: Subject::Named(subject.into()),
+        cause: None,
+        actor: None,
+        data: EventData::empty(),
+        at_ms: NOW,
+    })
+}
+
 /// Submits and waits for the commit.
 pub fn commit(writer: &Writer, ops: Vec<Op>) -> Outcome {
     let (done, committed) = mpsc::channel();

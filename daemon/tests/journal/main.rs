@@ -5,3 +5,11 @@
 mod bench;
 mod build;
 mod commit;
+mod crash;
+mod dedupe;
+mod disk;
+mod events;
+mod inbox;
+mod model;
+mod retention;
+mod schema;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use posthoused::holder::link::{self, HolderEvent, HolderProgram, Link, LinkError, place};
 use posthoused::holder::run::{Channel, Exit, RunId, RunSpec, Size, StreamId};
-use posthoused::holder::script::OperationId;
+use posthoused::holder::script::{OperationId, Step};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -47,17 +47,26 @@ impl Yard {
     }
 
     pub fn command(&self, argv: &[&str]) -> RunSpec {
+        Self::spec_in(self.path(), argv)
+    }
+
+    /// A run of `argv` whose socket and working directory are in `directory`.
+    pub fn spec_in(directory: &Path, argv: &[&str]) -> RunSpec {
         let run = RunId::new(Uuid::now_v7());
         RunSpec {
             run,
             argv: argv.iter().map(Into::into).collect(),
             env: vec![("PATH".into(), std::env::var_os("PATH").unwrap()), ("LANG".into(), "C".into())],
-            cwd: self.path().to_owned(),
+            cwd: directory.to_owned(),
             channel: Channel::Terminal(SIZE),
-            socket: place::socket(self.path(), run).unwrap(),
+            socket: place::socket(directory, run).unwrap(),
             ring: posthoused::holder::run::DEFAULT_RING,
             cgroup: None,
         }
+    }
+
+    pub fn socket_of(&self, held: &Held) -> PathBuf {
+        place::socket(self.path(), held.link.handle.identity().run).unwrap()
     }
 
     pub async fn start(&self, spec: &RunSpec) -> Held {
@@ -203,4 +212,9 @@ pub async fn until_dead(pid: u32) {
         }
     };
     tokio::time::timeout(GENEROUS, waiting).await.expect("the process ends");
+}
+
+/// A step that writes `text`.
+pub fn bytes(text: &str) -> Step {
+    Step::Bytes(text.as_bytes().to_vec())
 }
