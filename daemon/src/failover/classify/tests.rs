@@ -236,6 +236,7 @@ fn a_quoted_terminal_line_is_no_failure() {
     {
         let mut quoted = case.observation.clone();
         quoted.exit = None;
+        quoted.corroboration = Default::default();
         for prefix in [
             "> ",
             "› ",
