@@ -2,4 +2,6 @@
 
 pub mod lab;
 pub mod mock;
+pub mod stage;
+pub mod standin;
 pub mod world;

@@ -175,9 +175,14 @@ impl Live {
 
     /// Output was overwritten before it could be read: the screen is no longer known until the harness draws it
     /// anew.
-    pub fn lost_output(&mut self, to: u64) {
-        self.next = self.next.max(to);
-        self.scanner = SignalScanner::new(self.next, self.next);
+    /// Returns whether it was: reading old output leaves gaps that mean nothing.
+    pub fn lost_output(&mut self, to: u64) -> bool {
+        if to <= self.next {
+            return false;
+        }
+        self.next = to;
+        self.scanner = SignalScanner::new(to, to);
+        true
     }
 
     fn answer(&mut self, queries: &[Query], now: Instant) {

@@ -150,7 +150,7 @@ impl Registry {
             }
             SessionsCommand::List { name, reply } => {
                 let chosen = |info: &SessionInfo| name.as_ref().is_none_or(|name| *name == info.name);
-                let infos = self.sessions.values().map(|handle| handle.info.borrow().clone());
+                let infos = self.sessions.values().filter_map(|handle| handle.info.borrow().clone());
                 let _ = reply.send(infos.filter(chosen).collect());
             }
             SessionsCommand::Screen { name, ansi, reply } => {
@@ -175,7 +175,9 @@ impl Registry {
             }
             SessionsCommand::Detach { conn, name: Some(name) } => self.tell(&name, Order::Detach { conn }),
             SessionsCommand::Detach { conn, name: None } => {
-                for handle in self.sessions.values().filter(|handle| handle.info.borrow().viewers > 0) {
+                let viewed =
+                    |handle: &&Handle| handle.info.borrow().as_ref().is_some_and(|info| info.viewers > 0);
+                for handle in self.sessions.values().filter(viewed) {
                     let _ = handle.orders.try_send(Order::Detach { conn });
                 }
             }
@@ -191,7 +193,7 @@ impl Registry {
 
     /// Hands an order with its reply to a session.
     fn pass<T>(&self, name: &str, what: &str, reply: Reply<T>, order: impl FnOnce(Reply<T>) -> Order) {
-        let Some(handle) = self.sessions.get(name) else {
+        let Some(handle) = self.sessions.get(name).filter(|handle| handle.info.borrow().is_some()) else {
             let message = format!("{what} {name}: there is no session of that name");
             let _ = reply.send(Err(SessionError::new(ErrorCode::NoSuchSession, message)));
             return;
@@ -215,6 +217,7 @@ impl Registry {
     fn rights(&self, run: &str) -> Option<(String, Vec<String>)> {
         self.sessions.values().find_map(|handle| {
             let info = handle.info.borrow();
+            let info = info.as_ref()?;
             let lives =
                 info.run.as_deref() == Some(run) && !matches!(info.state.as_str(), "exited" | "failed");
             lives.then(|| (info.name.clone(), handle.allow.clone()))
@@ -230,11 +233,11 @@ impl Registry {
                 return;
             }
         };
-        let replaces = match self.sessions.get(&spec.name) {
+        let there = self.sessions.get(&spec.name);
+        let state = there.and_then(|handle| handle.info.borrow().as_ref().map(|info| info.state.clone()));
+        let replaces = match state.as_deref() {
             None => None,
-            Some(handle) if matches!(handle.info.borrow().state.as_str(), "exited" | "failed") => {
-                Some(handle.orders.clone())
-            }
+            Some("exited" | "failed") => there.map(|handle| handle.orders.clone()),
             Some(_) => {
                 let message = format!("start {}: there is a session of that name", spec.name);
                 let _ = reply.send(Err(SessionError::new(ErrorCode::NameTaken, message)));

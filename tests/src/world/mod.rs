@@ -18,6 +18,7 @@ use posthouse_protocol::handshake::Capabilities;
 
 pub use cli::Ran;
 pub use processes::alive;
+pub(crate) use processes::end_all_of;
 pub use watch::Watch;
 
 /// How long anything in a test may take before it counts as hung. Generous: machines are shared and slow.

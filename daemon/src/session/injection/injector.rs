@@ -584,7 +584,10 @@ impl Injector {
     fn look_at_stranded(&mut self, prompt: Prompt) {
         if !self.sight.settled || matches!(self.sight.gate, Gate::Blocked(_) | Gate::Away(_)) {
             self.active = Active::Stranded(prompt);
-        } else if self.sight.composer == Composer::Ours && !self.sight.drafting {
+        } else if self.sight.composer == Composer::Ours && self.sight.drafting {
+            // Keys were just sent; what they did is not on the screen yet.
+            self.active = Active::Stranded(prompt);
+        } else if self.sight.composer == Composer::Ours {
             let mid_turn = self.sight.gate == Gate::Busy;
             self.tell(&prompt, ReceiptState::Submitted, Some(Evidence::Holder), None);
             self.effects.push(Effect::Submitted(prompt.clone()));

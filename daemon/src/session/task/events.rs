@@ -8,9 +8,10 @@ use super::order::News;
 use super::phase::{Phase, Then};
 use super::{Flow, Task};
 use crate::harness::osc::Reported;
+use crate::harness::screen::Screen;
 use crate::holder::link::{self, HolderEvent, LinkError};
-use crate::holder::run::{Exit, StreamId};
-use crate::holder::script::Report;
+use crate::holder::run::{Exit, Size, StreamId};
+use crate::holder::script::{Report, State};
 use crate::post::command::PostCommand;
 use crate::session::command::SessionError;
 use crate::session::injection::injector::{Fate, Sign};
@@ -67,21 +68,21 @@ impl Task {
             // Each state is looked at, however briefly it was shown.
             self.look(now).await;
         }
+        self.read_on();
     }
 
     fn lost_output(&mut self, to: u64) {
-        if let Some(live) = self.phase.live_mut() {
-            live.lost_output(to);
-            let screen = crate::harness::screen::Screen::size(live.screen());
-            let (link, size) =
-                (live.link.clone(), crate::holder::run::Size { rows: screen.0, cols: screen.1 });
-            // A harness draws everything anew when its window changes.
-            tokio::spawn(async move {
-                let nudge = crate::holder::run::Size { rows: size.rows.saturating_sub(1).max(1), ..size };
-                let _ = link.resize(nudge).await;
-                let _ = link.resize(size).await;
-            });
+        let Some(live) = self.phase.live_mut() else { return };
+        if !live.lost_output(to) {
+            return;
         }
+        let (rows, cols) = live.screen().size();
+        let link = live.link.clone();
+        // A harness draws everything anew when its window changes.
+        tokio::spawn(async move {
+            let _ = link.resize(Size { rows: rows.saturating_sub(1).max(1), cols }).await;
+            let _ = link.resize(Size { rows, cols }).await;
+        });
     }
 
     async fn reported(&mut self, report: Report) {
@@ -89,7 +90,7 @@ impl Task {
             && let Some(reply) = self.keys.remove(&report.operation)
         {
             let _ = reply.send(match report.state {
-                crate::holder::script::State::Done => Ok(()),
+                State::Done => Ok(()),
                 _ => Err(SessionError::new(
                     posthouse_protocol::ErrorCode::NotReady,
                     "type the keys: the terminal did not take them",

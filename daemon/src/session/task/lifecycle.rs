@@ -193,6 +193,8 @@ impl Task {
         if self.house.post.send(up).await.is_err() {
             tracing::debug!("post is gone");
         }
+        // Whoever hears of the start may ask for the list at once.
+        self.publish();
         if let Some((waiter, until)) = self.waiter.take() {
             if waiter.ready_within.is_some() {
                 self.waiter = Some((waiter, until));
@@ -223,9 +225,10 @@ impl Task {
     /// A new session that can't start leaves nothing behind; one that ran before fails.
     async fn could_not_start(&mut self, why: String) -> Flow {
         if let Some((waiter, _)) = self.waiter.take() {
-            let _ = waiter.reply.send(Err(SessionError::new(ErrorCode::BadRoute, why.clone())));
             self.forget("session.not_started", None, &json!({ "why": why }));
             self.leave_post(true).await;
+            self.publish_gone();
+            let _ = waiter.reply.send(Err(SessionError::new(ErrorCode::BadRoute, why)));
             return Flow::Over;
         }
         self.fail(why).await;
@@ -335,6 +338,11 @@ impl Task {
         if !keep_name {
             self.leave_post(true).await;
         }
+        self.publish_gone();
+        self.answer_waiter(Err(SessionError::new(
+            ErrorCode::NoSuchSession,
+            "start it: it was released meanwhile",
+        )));
         for reply in replies {
             let _ = reply.send(Ok(()));
         }

@@ -74,8 +74,8 @@ pub(crate) struct Adopted {
 pub struct Handle {
     /// Where orders go.
     pub orders: mpsc::Sender<Order>,
-    /// Everything known of the session, kept current.
-    pub info: watch::Receiver<SessionInfo>,
+    /// Everything known of the session, kept current; `None` once it is gone.
+    pub info: watch::Receiver<Option<SessionInfo>>,
     /// Rights of the agent inside.
     pub allow: Vec<String>,
 }
@@ -99,7 +99,7 @@ pub(crate) struct Task {
     desk: mpsc::UnboundedSender<News>,
     injections: mpsc::Receiver<Injection>,
     sink: mpsc::Sender<Injection>,
-    info: watch::Sender<SessionInfo>,
+    info: watch::Sender<Option<SessionInfo>>,
     /// Keys whose sender waits until the terminal has them.
     keys: HashMap<OperationId, Reply<()>>,
     /// Who else wants old output: from which offset, and at most how many bytes.
@@ -132,7 +132,7 @@ impl Task {
         let (sink, injections) = mpsc::channel(SessionSink::WINDOW * 3);
         let spec = &record.spec;
         let rules = house.catalog.get(&spec.harness).map(|definition| Rules::of(&definition));
-        let (info, watched) = watch::channel(publish::blank(&record));
+        let (info, watched) = watch::channel(Some(publish::blank(&record)));
         let handle = Handle { orders: orders_in, info: watched, allow: spec.allow.clone() };
         let task = Self {
             viewers: Viewers::new(&spec.name),
@@ -187,7 +187,6 @@ impl Task {
                 flow = self.turn().await;
             }
         }
-        self.publish();
     }
 
     /// What follows from whatever just happened, and from the time.
@@ -197,6 +196,10 @@ impl Task {
         self.look_after_viewers(now);
         self.look_after_waiter(now);
         self.go_on_ending(now);
+        if let Some(replay) = self.phase.live_mut().and_then(|live| live.replay.as_mut()) {
+            replay.tick(now);
+        }
+        self.read_on();
         self.wake_if_parked().await;
         Flow::On
     }
@@ -217,6 +220,7 @@ impl Task {
             self.drafting.wakes_at().and_then(later),
             self.waiter.as_ref().and_then(|(_, until)| *until),
             self.stragglers_at,
+            self.phase.live().and_then(|live| live.replay.as_ref()?.wakes_at()),
             self.phase.wakes_at(),
         ]
         .into_iter()

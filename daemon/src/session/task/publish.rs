@@ -87,11 +87,12 @@ impl Task {
             trouble: self.trouble.clone(),
             ..blank(&self.record)
         };
-        self.info.send_if_modified(|published| {
-            let changed = *published != info;
-            *published = info;
-            changed
-        });
+        self.info.send_replace(Some(info));
+    }
+
+    /// The session is gone: said before anyone is answered, so that its name is free for whoever asks next.
+    pub(super) fn publish_gone(&self) {
+        self.info.send_replace(None);
     }
 
     /// The state's word.

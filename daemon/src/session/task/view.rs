@@ -17,6 +17,7 @@ use crate::post::command::ConnId;
 use crate::session::command::{Reply, SessionError};
 use crate::session::drafting::without_replies;
 use crate::session::house::new_id;
+use crate::session::injection::sight::Gate;
 use crate::session::replay::{Gathered, Replay};
 
 /// Most bytes of output in one answer, so that base64 and envelope fit the frame limit.
@@ -116,23 +117,35 @@ impl Task {
         let desk = self.desk.clone();
         let (done, gathered) = oneshot::channel();
         let until = live.next();
-        live.replay = Some(Replay::new(from, until, limit, done));
+        live.replay = Some(Replay::new(from, until, limit, done, Instant::now()));
         let link = live.link.clone();
         tokio::spawn(async move {
-            if from < until && link.follow(StreamId::TERMINAL, from).await.is_err() {
-                return;
-            }
-            if let Ok(gathered) = gathered.await {
-                let _ = desk.send(News::Gathered(gathered, whom));
+            let followed = if from < until { link.follow(StreamId::TERMINAL, from).await } else { Ok(()) };
+            match (followed, whom) {
+                (Ok(()), whom) => {
+                    if let Ok(gathered) = gathered.await {
+                        let _ = desk.send(News::Gathered(gathered, whom));
+                    }
+                }
+                (Err(error), GatheredFor::Logs(reply)) => {
+                    let message = format!("read the output: {error}");
+                    let _ = reply.send(Err(SessionError::new(ErrorCode::NotReady, message)));
+                }
+                (Err(_), GatheredFor::Viewer { .. }) => {}
             }
         });
     }
 
+    /// The next reader's turn comes when the stream is in the present again.
+    pub(super) fn read_on(&mut self) {
+        let free = self.phase.live().is_some_and(|live| live.replay.as_ref().is_none_or(Replay::is_done));
+        if free && let Some((from, limit, whom)) = self.readers.pop_front() {
+            self.gather(from, limit, whom);
+        }
+    }
+
     pub(super) fn gathered(&mut self, gathered: Gathered, whom: GatheredFor) {
         let Gathered { offset, bytes } = gathered;
-        if let Some((from, limit, next)) = self.readers.pop_front() {
-            self.gather(from, limit, next);
-        }
         match whom {
             GatheredFor::Logs(reply) => {
                 let Some(live) = self.phase.live() else { return };
@@ -169,7 +182,10 @@ impl Task {
             }
             return;
         };
-        self.drafting.typed(&data, Instant::now());
+        // An answer to a dialog is no draft.
+        if !matches!(self.sight.gate, Gate::Blocked(_)) {
+            self.drafting.typed(&data, Instant::now());
+        }
         let operation = OperationId::new(new_id());
         match live.link.write_soon(operation, vec![Step::Bytes(data)]) {
             Ok(()) => {
