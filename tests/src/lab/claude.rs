@@ -45,10 +45,13 @@ pub fn claude_home(lab: &Lab, mock: &MockProvider, name: &str, login: ClaudeLogi
     let mut settings: BTreeMap<_, _> = quiet.map(|name| (name, "1".to_owned())).into();
     settings.insert("ANTHROPIC_BASE_URL", mock.http());
     settings.extend(home.network(mock, "NODE_EXTRA_CA_CERTS")?);
-    std::fs::write(home.dir.join("settings.json"), json!({"env": settings}).to_string())?;
+    // Auto mode, the default, has each call checked by a service that only the real provider has.
+    let permissions = json!({"defaultMode": "default", "allow": ["Bash(echo:*)", "Bash(sleep:*)"]});
+    let settings = json!({"env": settings, "permissions": permissions});
+    std::fs::write(home.dir.join("settings.json"), settings.to_string())?;
 
     let mut state = json!({
-        "hasCompletedOnboarding": true, "theme": "dark",
+        "hasCompletedOnboarding": true, "hasSeenAutoDefaultNudge": true, "theme": "dark",
         "projects": {(lab.cwd().to_string_lossy()): {"hasTrustDialogAccepted": true}},
     });
     match login {

@@ -1,7 +1,6 @@
 //! Homes for codex: an API key with a provider of its own, or a ChatGPT login.
 
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
@@ -81,31 +80,15 @@ chatgpt_base_url = "{base}/backend-api/""#
 }
 
 fn auth_file(account: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let token = AccountToken::new(account, 1, now);
+    let now = jiff::Timestamp::now();
+    let token = AccountToken::new(account, 1, now.as_second().unsigned_abs());
     json!({
         "auth_mode": "chatgpt", "OPENAI_API_KEY": null,
         "tokens": {
             "id_token": token.openai_jwt(), "access_token": token.openai_jwt(),
             "refresh_token": token.openai_refresh(), "account_id": account,
         },
-        "last_refresh": rfc3339(now),
+        "last_refresh": now.to_string(),
     })
     .to_string()
-}
-
-/// Seconds since the epoch as codex writes times.
-fn rfc3339(seconds: u64) -> String {
-    let days = i64::try_from(seconds / 86_400).unwrap_or_default();
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    // Civil date from days, counting years from March so that leap days come last.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
