@@ -100,8 +100,14 @@ impl EscapeScanner {
             let position = base + (chunk.len() - rest.len()) as u64;
             if self.state == State::Ground {
                 let Some(skip) = memchr(ESC, rest) else { break };
-                self.begin(position + skip as u64);
+                let start = position + skip as u64;
                 rest = rest.get(skip + 1..).unwrap_or_default();
+                if let Some((sequence, length)) = whole_csi(rest) {
+                    found(Found { sequence, start, end: start + 1 + length as u64 });
+                    rest = rest.get(length..).unwrap_or_default();
+                } else {
+                    self.begin(start);
+                }
                 continue;
             }
             self.step(byte, position, &mut found);
@@ -214,6 +220,19 @@ impl EscapeScanner {
         let sequence = if self.overlong { Sequence::Other } else { sequence };
         found(Found { sequence, start: self.start, end });
     }
+}
+
+/// A control sequence that lies whole in `rest`, the bytes behind an `ESC`, and its length there. By far the most
+/// frequent case, worth a way of its own; anything unusual takes the other.
+fn whole_csi(rest: &[u8]) -> Option<(Sequence<'_>, usize)> {
+    let body = rest.strip_prefix(b"[")?;
+    let params = body.iter().position(|b| !(0x30..=0x3f).contains(b))?;
+    let (params, rest) = body.split_at_checked(params)?;
+    let intermediates = rest.iter().position(|b| !(0x20..=0x2f).contains(b))?;
+    let (intermediates, rest) = rest.split_at_checked(intermediates)?;
+    let last = *rest.first().filter(|b| (0x40..=0x7e).contains(*b))?;
+    let length = 2 + params.len() + intermediates.len();
+    (length <= LONGEST).then_some((Sequence::Csi { params, intermediates, last }, length))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Which part of a burst of output need not be drawn, because it has scrolled off the screen by its end.
 //!
 //! A run of plain lines, coloured or not, leaves nothing behind but its last screenful and the last colour. So
-//! of such a run only twice the screen's height in lines is drawn: the first half scrolls away whatever was on
-//! the screen, the second half is the picture. Anything that moves the cursor or scrolls otherwise ends a run.
+//! of such a run only so many lines are drawn as take the cursor down to the last row and then scroll away all
+//! that is on the screen. Anything that moves the cursor or scrolls otherwise ends a run.
 
 use std::ops::Range;
 
@@ -120,12 +120,12 @@ pub struct Skip {
     pub to: usize,
 }
 
-/// Where to go on drawing in a run on a screen of `rows` rows, if anything can be skipped.
-pub fn skip(bytes: &[u8], marks: &[Mark], run: &Run, rows: usize) -> Option<Skip> {
+/// Where to go on drawing in a run so that at least `lines` of its line ends are drawn, if anything can be skipped.
+pub fn skip(bytes: &[u8], marks: &[Mark], run: &Run, lines: usize) -> Option<Skip> {
     let text = bytes.get(run.bytes.clone())?;
     // Only a line that follows CR LF is known to start in column 0.
     let line_end = memrchr_iter(b'\n', text)
-        .skip(2 * rows)
+        .skip(lines)
         .find(|at| at.checked_sub(1).and_then(|before| text.get(before)) == Some(&b'\r'))?;
     let to = run.bytes.start + line_end + 1;
     if to - run.bytes.start < WORTHWHILE / 2 {
@@ -135,6 +135,6 @@ pub fn skip(bytes: &[u8], marks: &[Mark], run: &Run, rows: usize) -> Option<Skip
     let skipped = inside.partition_point(|mark| mark.bytes.end <= to);
     let since_reset =
         inside.get(..skipped)?.iter().rposition(|mark| mark.effect == Effect::ColourReset).unwrap_or(0);
-    debug_assert!(memchr_iter(b'\n', bytes.get(to..run.bytes.end).unwrap_or_default()).count() >= 2 * rows);
+    debug_assert!(memchr_iter(b'\n', bytes.get(to..run.bytes.end).unwrap_or_default()).count() >= lines);
     Some(Skip { colours: run.marks.start + since_reset..run.marks.start + skipped, to })
 }

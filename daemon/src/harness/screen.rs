@@ -5,6 +5,8 @@
 
 use std::num::NonZeroU16;
 
+use memchr::memmem;
+
 use super::escape::EscapeScanner;
 use super::flood::{self, Mark};
 use super::view::{Ink, Row, Style, View};
@@ -19,10 +21,13 @@ pub const DEFAULT_COLUMNS: u16 = 100;
 const SIDES: std::ops::RangeInclusive<u16> = 2..=1000;
 
 /// Undrawn output is kept up to this many bytes, then drawn whether or not somebody looks.
-const LAZY_BYTES: usize = 64 * 1024;
+const LAZY_BYTES: usize = 128 * 1024;
 
 /// Undrawn output up to this size keeps its allocation; idle sessions must stay small.
 const KEPT_BYTES: usize = 4 * 1024;
+
+/// U+FE0F, which asks for the wide emoji form of the character before it.
+const EMOJI_SELECTOR: &[u8] = "\u{fe0f}".as_bytes();
 
 /// Everything needed to show the screen again: on a viewer's terminal, or on a fresh [`Screen`] that then reads
 /// the stream from `offset`.
@@ -60,8 +65,7 @@ pub struct VtScreen {
     escapes: EscapeScanner,
     /// Whether lines may be skipped: only while the whole screen scrolls as one.
     whole_screen_scrolls: bool,
-    /// Bytes of a character whose rest has not been drawn yet.
-    unfinished_character: Vec<u8>,
+    /// Output not drawn yet; between draws also the beginning of a character whose rest is still to come.
     pending: Vec<u8>,
     marks: Vec<Mark>,
     generation: u64,
@@ -74,7 +78,6 @@ impl VtScreen {
             parser: vt100::Parser::new(side(rows), side(columns), 0),
             escapes: EscapeScanner::new(offset),
             whole_screen_scrolls: true,
-            unfinished_character: Vec::new(),
             pending: Vec::new(),
             marks: Vec::new(),
             generation: 0,
@@ -84,7 +87,7 @@ impl VtScreen {
     /// The screen of a checkpoint, which then reads the stream from the checkpoint's offset.
     pub fn restore(rows: u16, columns: u16, checkpoint: &Checkpoint) -> Self {
         let mut screen = Self::new(rows, columns, checkpoint.offset);
-        screen.parser.process(&checkpoint.bytes);
+        screen.process(&checkpoint.bytes);
         screen
     }
 
@@ -93,11 +96,11 @@ impl VtScreen {
             return;
         }
         let mut pending = std::mem::take(&mut self.pending);
-        self.draw(&pending);
-        if pending.capacity() <= KEPT_BYTES {
-            pending.clear();
-            self.pending = pending;
-        }
+        let whole = pending.len() - unfinished_len(&pending);
+        self.draw(pending.get(..whole).unwrap_or_default());
+        pending.drain(..whole);
+        pending.shrink_to(KEPT_BYTES);
+        self.pending = pending;
     }
 
     fn draw(&mut self, bytes: &[u8]) {
@@ -111,29 +114,43 @@ impl VtScreen {
 
         let mut drawn = 0;
         for run in flood::runs(&marks, whole, &mut self.whole_screen_scrolls) {
-            let Some(skip) = flood::skip(bytes, &marks, &run, usize::from(rows)) else { continue };
-            self.parser.process(bytes.get(drawn..run.bytes.start).unwrap_or_default());
+            self.process(bytes.get(drawn..run.bytes.start).unwrap_or_default());
+            drawn = run.bytes.start;
+            // Down to the last row, and from there a screenful.
+            let below = rows.saturating_sub(self.parser.screen().cursor_position().0 + 1);
+            let lines = usize::from(rows) + usize::from(below);
+            let Some(skip) = flood::skip(bytes, &marks, &run, lines) else { continue };
             for mark in marks.get(skip.colours).unwrap_or_default() {
-                self.parser.process(bytes.get(mark.bytes.clone()).unwrap_or_default());
+                self.process(bytes.get(mark.bytes.clone()).unwrap_or_default());
             }
             // The next kept line starts in column 0, as it would have.
-            self.parser.process(b"\r");
+            self.process(b"\r");
             drawn = skip.to;
         }
-        self.parser.process(bytes.get(drawn..).unwrap_or_default());
+        self.process(bytes.get(drawn..).unwrap_or_default());
         if marks.capacity() * size_of::<Mark>() <= KEPT_BYTES {
             self.marks = marks;
         }
-        let last = bytes.get(bytes.len().saturating_sub(4)..).unwrap_or_default();
-        self.unfinished_character.extend_from_slice(last);
-        let complete = self.unfinished_character.len() - unfinished_len(&self.unfinished_character);
-        self.unfinished_character.drain(..complete);
+    }
+
+    /// Gives the parser whole characters.
+    ///
+    /// It panics over an emoji variation selector behind a character in the last column, which would have to grow
+    /// over the edge: such a selector is left out.
+    fn process(&mut self, bytes: &[u8]) {
+        let mut from = 0;
+        for at in memmem::find_iter(bytes, EMOJI_SELECTOR) {
+            self.parser.process(bytes.get(from..at).unwrap_or_default());
+            let screen = self.parser.screen();
+            let at_edge = screen.cursor_position().1 >= screen.size().1.get();
+            from = if at_edge { at + EMOJI_SELECTOR.len() } else { at };
+        }
+        self.parser.process(bytes.get(from..).unwrap_or_default());
     }
 
     /// Offset of the first byte that has not taken effect yet.
     fn effective_offset(&self) -> u64 {
-        let drawn = self.escapes.offset() - self.unfinished_character.len() as u64;
-        self.escapes.unfinished().unwrap_or(drawn)
+        self.escapes.unfinished().unwrap_or(self.escapes.offset())
     }
 
     fn read_row(screen: &vt100::Screen, row: u16, columns: u16) -> Row {
@@ -163,7 +180,9 @@ impl Screen for VtScreen {
         }
         self.generation += 1;
         if self.pending.is_empty() && bytes.len() >= LAZY_BYTES {
-            self.draw(bytes);
+            let (whole, rest) = bytes.split_at(bytes.len() - unfinished_len(bytes));
+            self.draw(whole);
+            self.pending.extend_from_slice(rest);
             return;
         }
         self.pending.extend_from_slice(bytes);
@@ -344,6 +363,18 @@ mod tests {
     }
 
     #[test]
+    fn an_emoji_in_the_last_column_is_survived() {
+        let mut screen = VtScreen::new(4, 10, 0);
+        for piece in ["\x1b[1;10H❤", "\u{fe0f}", "\x1b[1;1H\x1b[20b", "\x1b[2;10H❤\u{fe0f}x\x1b[2;10Hy"] {
+            for byte in piece.as_bytes() {
+                screen.feed(std::slice::from_ref(byte));
+                screen.cursor();
+            }
+        }
+        assert_eq!(screen.view().text(1), "❤❤❤❤❤❤❤❤❤y");
+    }
+
+    #[test]
     fn sizes_are_brought_into_bounds() {
         let mut screen = VtScreen::new(0, 0, 0);
         assert_eq!(screen.size(), (2, 2));
@@ -378,6 +409,31 @@ mod tests {
         ]
     }
 
+    /// Output that terminals trip over: joined and widened characters at the edges, numbers out of range.
+    fn awkward() -> impl Strategy<Value = Vec<u8>> {
+        let characters = [
+            "日",
+            "e\u{301}",
+            "\u{fe0f}",
+            "❤\u{fe0f}",
+            "👩\u{200d}👩",
+            "🇩🇪",
+            "\u{ad}",
+            "\u{17d8}",
+            "\u{1160}",
+            "x",
+        ];
+        prop_oneof![
+            3 => prop::sample::select(characters.to_vec()).prop_map(|c| c.as_bytes().to_vec()),
+            3 => (any::<u16>(), 0u16..70, prop::sample::select(b"ABCDEFGHJKLMPSTX@`bdfmrtsu".to_vec()))
+                .prop_map(|(a, b, last)| format!("\x1b[{a};{b}{}", char::from(last)).into_bytes()),
+            1 => (0u16..3000, any::<bool>()).prop_map(|(mode, on)| format!("\x1b[?{mode}{}", if on { 'h' } else { 'l' }).into_bytes()),
+            1 => prop::sample::select(vec![&b"\x1b7"[..], b"\x1b8", b"\x1bM", b"\x1bc", b"\x1b[?1049h", b"\x1b[?1049l", b"\r\n", b"\t"])
+                .prop_map(<[u8]>::to_vec),
+            1 => prop::collection::vec(any::<u8>(), 0..40),
+        ]
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
         #[test]
@@ -404,11 +460,11 @@ mod tests {
 
         #[test]
         fn any_output_and_any_resizing_is_survived(
-            steps in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..300), 0u16..60, 0u16..60), 1..20),
+            steps in prop::collection::vec((prop::collection::vec(awkward(), 0..40), 0u16..60, 0u16..60), 1..20),
         ) {
             let mut screen = VtScreen::new(12, 48, 0);
-            for (bytes, rows, columns) in steps {
-                screen.feed(&bytes);
+            for (pieces, rows, columns) in steps {
+                screen.feed(&pieces.concat());
                 screen.resize(rows, columns);
                 let view = screen.view();
                 prop_assert_eq!(view.rows.len(), usize::from(screen.size().0));

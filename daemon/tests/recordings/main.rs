@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod replay;
+mod throughput;
 
 use replay::{Replay, recording, recordings};
 

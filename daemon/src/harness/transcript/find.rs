@@ -118,7 +118,10 @@ mod tests {
         let start = written(&mine, 2_000);
         written(&other, 3_000);
         assert_eq!(by_id(TranscriptKind::Codex, home.path(), "aaaa-1"), Some(old.clone()));
-        assert_eq!(recent(TranscriptKind::Codex, home.path(), Path::new("/work/x"), start), [mine.clone()]);
+        assert_eq!(
+            recent(TranscriptKind::Codex, home.path(), Path::new("/work/x"), start),
+            std::slice::from_ref(&mine)
+        );
         assert_eq!(
             recent(TranscriptKind::Codex, home.path(), Path::new("/work/x"), SystemTime::UNIX_EPOCH),
             [mine, old]
