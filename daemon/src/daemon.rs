@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{self, Config, ConfigError};
 use crate::credential::actor::Actor as Credentials;
 use crate::credential::vault::Vault;
+use crate::failover::actor::Actor as Failover;
 use crate::gate::{self, Gate, ListenError, Place, Rooms, Stop};
 use crate::harness::catalog::Catalog;
 use crate::harness::error::HarnessError;
@@ -103,6 +104,9 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// Single settings, as `section.key=value`.
     pub settings: Vec<String>,
+    /// Leave the terminal it was started from: a session of its own from the start, and no standard error once it is
+    /// ready, so that whoever started it can read why it did not become so.
+    pub background: bool,
 }
 
 /// Runs a daemon until someone asks for its end, by SHUTDOWN or by a signal. Sessions go on in either case.
@@ -110,6 +114,11 @@ pub struct Options {
 /// # Errors
 /// Whatever keeps it from starting. The state is then as it was.
 pub fn run(options: Options) -> Result<(), DaemonError> {
+    if options.background {
+        // Fails only for the leader of a process group, which has left the terminal's session already.
+        let _ = nix::unistd::setsid();
+    }
+    let background = options.background;
     let paths = Paths::from_env(|name| std::env::var_os(name))?;
     let config = Config::load(&sources(&paths, options))?;
     paths.prepare()?;
@@ -128,8 +137,14 @@ pub fn run(options: Options) -> Result<(), DaemonError> {
         .map_err(system("start the sessions' threads"))?;
     let switchboard =
         Builder::new_current_thread().enable_all().build().map_err(system("start the switchboard"))?;
-    let house =
-        Daemon { paths: &paths, config: &config, journal: &journal, generation, sessions: sessions.handle() };
+    let house = Daemon {
+        paths: &paths,
+        config: &config,
+        journal: &journal,
+        generation,
+        sessions: sessions.handle(),
+        background,
+    };
     let outcome = switchboard.block_on(house.live());
     // What still runs on them has been told to end and had its time.
     switchboard.shutdown_background();
@@ -187,6 +202,7 @@ struct Daemon<'a> {
     journal: &'a Journal,
     generation: u64,
     sessions: &'a Handle,
+    background: bool,
 }
 
 impl Daemon<'_> {
@@ -221,6 +237,9 @@ impl Daemon<'_> {
             None => gate::bind(&self.paths.socket)?,
         };
         tokio::spawn(signals.forward(gate.stop()));
+        if self.background {
+            silence_stderr();
+        }
         tell_systemd(&[NotifyState::Ready]);
         tracing::info!(socket = %self.paths.socket.display(), generation = self.generation, "ready");
 
@@ -243,6 +262,7 @@ impl Daemon<'_> {
     ) -> Result<(Sessions, crate::credential::command::Credentials), DaemonError> {
         let reader = self.journal.reader()?;
         let credentials = reader.documents(DocumentKind::Credential)?;
+        let cooldowns = reader.documents(DocumentKind::Cooldown)?;
         let records = reader.documents(DocumentKind::Session)?;
         let records = records.iter().filter_map(|document| {
             let record = document.value.parse::<SessionRecord>();
@@ -256,10 +276,17 @@ impl Daemon<'_> {
         make_private_dir(&private)?;
         let holder = HolderProgram::find()
             .map_err(|source| DaemonError::System { action: "find the holder's program", source })?;
-        let (failover, _unanswered) = mpsc::channel(1);
+        let (credentials, failover) = {
+            let _on = self.sessions.enter();
+            let vault = Vault::new(self.paths.keys());
+            let writer = || self.journal.writer();
+            let credentials = Credentials::start(&credentials, vault, catalog.clone(), writer());
+            let failover = Failover::start(&cooldowns, credentials.clone(), catalog.clone(), writer());
+            (credentials, failover)
+        };
         let house = House {
             owner,
-            catalog: catalog.clone(),
+            catalog,
             holder,
             sockets: self.paths.holders.clone(),
             private,
@@ -272,12 +299,9 @@ impl Daemon<'_> {
             post: post.clone(),
             failover,
         };
-        let (sessions, credentials, adopted) = {
+        let (sessions, adopted) = {
             let _on = self.sessions.enter();
-            let vault = Vault::new(self.paths.keys());
-            let credentials = Credentials::start(&credentials, vault, catalog, self.journal.writer());
-            let (sessions, adopted) = registry::start(house, records.collect());
-            (sessions, credentials, adopted)
+            registry::start(house, records.collect())
         };
         let count = adopted.await.unwrap_or(0);
         if count > 0 {
@@ -331,6 +355,15 @@ async fn end_sessions(sessions: Sessions) {
     let (reply, ended) = oneshot::channel();
     if sessions.0.send(SessionsCommand::Shutdown { release_all: false, reply }).await.is_ok() {
         let _ = tokio::time::timeout(SESSIONS_END, ended).await;
+    }
+}
+
+/// Whoever reads standard error has seen that the daemon is ready, and may be gone. The log goes on in its file.
+fn silence_stderr() {
+    let null = std::fs::OpenOptions::new().write(true).open("/dev/null");
+    let silenced = null.and_then(|null| nix::unistd::dup2_stderr(null).map_err(Into::into));
+    if let Err(error) = silenced {
+        tracing::warn!(%error, "failed to leave standard error");
     }
 }
 

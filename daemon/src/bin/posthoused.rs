@@ -30,6 +30,9 @@ struct Arguments {
     /// What to log, as in `info` or `posthoused::gate=debug`
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
+    /// Leaves the terminal it was started from
+    #[arg(long)]
+    background: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -51,7 +54,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> ExitCode {
     let mut settings = arguments.settings;
     settings.extend(arguments.log.map(|filter| format!("log.filter={filter}")));
-    match daemon::run(Options { config: arguments.config, settings }) {
+    match daemon::run(Options { config: arguments.config, settings, background: arguments.background }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("posthoused: failed to {}", in_full(&error));
