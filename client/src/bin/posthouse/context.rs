@@ -90,7 +90,9 @@ impl Context {
             };
             eprintln!("{}", serde_json::to_string(&Document { error }).unwrap_or_default());
         } else {
-            eprintln!("posthouse: failed to {}", crate::escape::block(&failure.message));
+            // What the daemon refuses with is a sentence of its own.
+            let before = if failure.code.is_some() { "" } else { "failed to " };
+            eprintln!("posthouse: {before}{}", crate::escape::block(&failure.message));
         }
         failure.exit
     }
