@@ -2,6 +2,7 @@
 
 pub mod lab;
 pub mod mock;
+pub mod real;
 pub mod stage;
 pub mod standin;
 pub mod world;

@@ -1,9 +1,8 @@
 //! Messages into the real codex and claude terminals: what reaches the provider, how often, and what the receipts say.
 
-
 use posthouse_tests::mock::Outcome;
+use posthouse_tests::real::{Harness, Host, last_receipt};
 use posthouse_tests::require_cli;
-use posthouse_tests::stage::{Harness, Stage, last_receipt};
 use posthouse_tests::world::{PATIENCE, alive};
 
 /// Bodies that harnesses are known to trip over. Claude turns a tab into spaces whatever is done, so there is none.
@@ -23,49 +22,50 @@ fn bodies() -> Vec<(&'static str, String)> {
     ]
 }
 
-async fn every_body_arrives_once_and_unchanged(harness: Harness, stage: Stage) {
-    stage.login(harness, "acct-A");
-    stage.spawn("agent", &harness.mount("acct-A"));
+async fn every_body_arrives_once_and_unchanged(harness: Harness, host: Host) {
+    host.login(harness, "acct-A");
+    host.spawn("agent", &harness.mount("acct-A"));
     for (what, body) in bodies() {
-        let sent = stage.send("agent", &body, &["--wait", "delivered"]);
-        assert_eq!(sent.code, 0, "{what}: {sent:?}\n{}", stage.world.cli(&["screen", "agent"]).out);
+        let sent = host.send("agent", &body, &["--wait", "delivered"]);
+        assert_eq!(sent.code, 0, "{what}: {sent:?}\n{}", host.world.cli(&["screen", "agent"]).out);
         let last = last_receipt(&sent);
         let evidence = last["evidence"].as_str().unwrap_or_default();
         assert!(["structured", "status-osc", "screen"].contains(&evidence), "{what}: {last}");
-        stage.turn_with(&body).await;
+        host.turn_with(&body).await;
     }
     for (what, body) in bodies() {
-        assert_eq!(stage.times_said(&body), 1, "{what}");
+        assert_eq!(host.times_said(&body), 1, "{what}");
     }
 }
 
 #[tokio::test]
 async fn codex_gets_every_body_once_and_unchanged() {
     let cli = require_cli!("codex");
-    every_body_arrives_once_and_unchanged(Harness::Codex, Stage::new(&[&cli]).await).await;
+    every_body_arrives_once_and_unchanged(Harness::Codex, Host::new(&[&cli]).await).await;
 }
 
 #[tokio::test]
 async fn claude_gets_every_body_once_and_unchanged() {
     let cli = require_cli!("claude");
-    every_body_arrives_once_and_unchanged(Harness::Claude, Stage::new(&[&cli]).await).await;
+    every_body_arrives_once_and_unchanged(Harness::Claude, Host::new(&[&cli]).await).await;
 }
 
-async fn a_busy_harness_takes_now_at_once_and_idle_later(harness: Harness, stage: Stage) {
-    stage.login(harness, "acct-A");
-    stage.spawn("agent", &harness.mount("acct-A"));
+async fn a_busy_harness_takes_now_at_once_and_idle_later(harness: Harness, host: Host) {
+    host.login(harness, "acct-A");
+    host.spawn("agent", &harness.mount("acct-A"));
     let slow = "busy-51c please take your time\nMOCK:slow=6";
-    stage.send("agent", slow, &["--wait", "delivered"]).ok();
-    let streaming = |e: &posthouse_tests::mock::Exchange| e.newly_says(slow) && e.outcome == Outcome::Streaming;
-    stage.mock.wait_for(PATIENCE, streaming).await.unwrap();
-    let later = stage.send("agent", "later-51c once you are done", &[]).ok();
-    let now = stage.send("agent", "now-51c while you work", &["--when", "now", "--wait", "submitted"]).ok();
-    stage.turn_with("now-51c while you work").await;
-    stage.turn_with("later-51c once you are done").await;
+    host.send("agent", slow, &["--wait", "delivered"]).ok();
+    let streaming =
+        |e: &posthouse_tests::mock::Exchange| e.newly_says(slow) && e.outcome == Outcome::Streaming;
+    host.mock.wait_for(PATIENCE, streaming).await.unwrap();
+    let later = host.send("agent", "later-51c once you are done", &[]).ok();
+    let now = host.send("agent", "now-51c while you work", &["--when", "now", "--wait", "submitted"]).ok();
+    host.turn_with("now-51c while you work").await;
+    host.turn_with("later-51c once you are done").await;
     for body in [slow, "now-51c while you work", "later-51c once you are done"] {
-        assert_eq!(stage.times_said(body), 1, "{body}");
+        assert_eq!(host.times_said(body), 1, "{body}");
     }
-    let mut watch = stage.watch().await;
+    let mut watch = host.watch().await;
     for sent in [later, now] {
         let id = sent.json()["message"].as_str().unwrap().to_owned();
         watch.event("receipt", &id, &["delivered"]).await;
@@ -75,61 +75,60 @@ async fn a_busy_harness_takes_now_at_once_and_idle_later(harness: Harness, stage
 #[tokio::test]
 async fn codex_is_steered_mid_turn() {
     let cli = require_cli!("codex");
-    a_busy_harness_takes_now_at_once_and_idle_later(Harness::Codex, Stage::new(&[&cli]).await).await;
+    a_busy_harness_takes_now_at_once_and_idle_later(Harness::Codex, Host::new(&[&cli]).await).await;
 }
 
 #[tokio::test]
 async fn claude_queues_mid_turn() {
     let cli = require_cli!("claude");
-    a_busy_harness_takes_now_at_once_and_idle_later(Harness::Claude, Stage::new(&[&cli]).await).await;
+    a_busy_harness_takes_now_at_once_and_idle_later(Harness::Claude, Host::new(&[&cli]).await).await;
 }
 
 #[tokio::test]
 async fn control_characters_are_refused_before_anything_is_typed() {
     let cli = require_cli!("codex");
-    let stage = Stage::new(&[&cli]).await;
-    stage.login(Harness::Codex, "acct-A");
-    stage.spawn("agent", &Harness::Codex.mount("acct-A"));
-    let before = stage.world.cli(&["logs", "agent", "--raw"]).ok().out;
+    let host = Host::new(&[&cli]).await;
+    host.login(Harness::Codex, "acct-A");
+    host.spawn("agent", &Harness::Codex.mount("acct-A"));
+    let before = host.world.cli(&["logs", "agent", "--raw"]).ok().out;
     for body in ["evil-3a\x1b[201~\rrm -rf /", "evil-3a\u{9b}2J", "evil-3a\x7f", "evil-3a\rb"] {
-        let refused = stage.send("agent", body, &[]);
+        let refused = host.send("agent", body, &[]);
         assert_eq!(refused.code, 6, "{body:?}: {refused:?}");
         assert!(refused.err.contains("UNTYPABLE") && refused.err.contains('7'), "{body:?}: {refused:?}");
     }
-    stage.send("agent", "fine-3a", &["--wait", "delivered"]).ok();
-    stage.turn_with("fine-3a").await;
-    assert_eq!(stage.times_said("evil-3a"), 0);
+    host.send("agent", "fine-3a", &["--wait", "delivered"]).ok();
+    host.turn_with("fine-3a").await;
+    assert_eq!(host.times_said("evil-3a"), 0);
     assert!(!before.contains("evil-3a"));
 }
 
-async fn a_killed_daemon_loses_and_doubles_nothing(harness: Harness, mut stage: Stage) {
-    stage.login(harness, "acct-A");
-    stage.spawn("agent", &harness.mount("acct-A"));
-    let pid = stage.world.session("agent")["pid"].as_u64().unwrap();
+async fn a_killed_daemon_loses_and_doubles_nothing(harness: Harness, mut host: Host) {
+    host.login(harness, "acct-A");
+    host.spawn("agent", &harness.mount("acct-A"));
+    let pid = host.world.session("agent")["pid"].as_u64().unwrap();
     let slow = "killed-9e1 take your time\nMOCK:slow=4";
-    stage.send("agent", slow, &["--wait", "written"]).ok();
-    let queued = stage.send("agent", "queued-9e1 behind it", &[]).ok();
-    stage.world.kill_and_restart();
-    assert_eq!(stage.world.session("agent")["pid"], pid);
-    stage.turn_with(slow).await;
-    stage.turn_with("queued-9e1 behind it").await;
+    host.send("agent", slow, &["--wait", "written"]).ok();
+    let queued = host.send("agent", "queued-9e1 behind it", &[]).ok();
+    host.world.kill_and_restart();
+    assert_eq!(host.world.session("agent")["pid"], pid);
+    host.turn_with(slow).await;
+    host.turn_with("queued-9e1 behind it").await;
     let id = queued.json()["message"].as_str().unwrap().to_owned();
-    stage.watch().await.event("receipt", &id, &["delivered"]).await;
-    assert_eq!((stage.times_said(slow), stage.times_said("queued-9e1 behind it")), (1, 1));
+    host.watch().await.event("receipt", &id, &["delivered"]).await;
+    assert_eq!((host.times_said(slow), host.times_said("queued-9e1 behind it")), (1, 1));
     assert!(alive(u32::try_from(pid).unwrap()));
-    stage.world.cli(&["release", "agent"]).ok();
+    host.world.cli(&["release", "agent"]).ok();
     assert!(!alive(u32::try_from(pid).unwrap()));
 }
 
 #[tokio::test]
 async fn codex_outlives_a_killed_daemon() {
     let cli = require_cli!("codex");
-    a_killed_daemon_loses_and_doubles_nothing(Harness::Codex, Stage::new(&[&cli]).await).await;
+    a_killed_daemon_loses_and_doubles_nothing(Harness::Codex, Host::new(&[&cli]).await).await;
 }
 
 #[tokio::test]
 async fn claude_outlives_a_killed_daemon() {
     let cli = require_cli!("claude");
-    a_killed_daemon_loses_and_doubles_nothing(Harness::Claude, Stage::new(&[&cli]).await).await;
+    a_killed_daemon_loses_and_doubles_nothing(Harness::Claude, Host::new(&[&cli]).await).await;
 }
-

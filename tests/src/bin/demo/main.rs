@@ -67,7 +67,8 @@ async fn tell() -> Result<(), Wrong> {
         story.input(&["credential", "add", "example", alias, "--api-key-stdin"], key)?;
     }
     let listed = story.json(&["credential", "ls"])?;
-    let names = array(&listed["credentials"]).map(|c| format!("{}/{}", text(&c["provider"]), text(&c["alias"])));
+    let names =
+        array(&listed["credentials"]).map(|c| format!("{}/{}", text(&c["provider"]), text(&c["alias"])));
     story.tell(format!("It knows two keys: {}.", names.collect::<Vec<_>>().join(" and ")));
 
     story.chapter("Two agents");
@@ -75,8 +76,15 @@ async fn tell() -> Result<(), Wrong> {
     for name in ["alice", "bob"] {
         story.run(&["spawn", name, "--route", route, "--wait-ready", "20s"])?;
         let session = story.session(name)?;
-        story.check(session["mount"] == "standin@example/red", || format!("{name} runs on {}", session["mount"]))?;
-        story.tell(format!("{name} is {} on {}, process {}.", text(&session["state"]), text(&session["mount"]), session["pid"]));
+        story.check(session["mount"] == "standin@example/red", || {
+            format!("{name} runs on {}", session["mount"])
+        })?;
+        story.tell(format!(
+            "{name} is {} on {}, process {}.",
+            text(&session["state"]),
+            text(&session["mount"]),
+            session["pid"]
+        ));
     }
 
     story.chapter("Messages, with receipts");
@@ -92,7 +100,11 @@ async fn tell() -> Result<(), Wrong> {
     let decision = story.decision("alice", &["standin@example/blue"]).await?;
     story.tell(format!("Alice's harness failed: {}", text(&decision["message"])));
     let session = story.on_mount("alice", "standin@example/blue").await?;
-    story.tell(format!("alice runs on {} now, process {}; the message went with her.", text(&session["mount"]), session["pid"]));
+    story.tell(format!(
+        "alice runs on {} now, process {}; the message went with her.",
+        text(&session["mount"]),
+        session["pid"]
+    ));
     let red = story.json(&["credential", "show", "example/red"])?;
     let red = array(&red["credentials"]).next().cloned().unwrap_or_default();
     story.check(red["state"] != "valid" && red["repair"].is_string(), || format!("example/red is {red}"))?;

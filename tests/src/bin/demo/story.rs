@@ -44,7 +44,11 @@ impl Story {
 
     pub fn input(&self, args: &[&str], input: &str) -> Result<Ran, Wrong> {
         let ran = self.world.cli_with_input(args, input.as_bytes());
-        if ran.code == 0 { Ok(ran) } else { Err(Wrong(format!("posthouse {}: {}", args.join(" "), ran.err.trim()))) }
+        if ran.code == 0 {
+            Ok(ran)
+        } else {
+            Err(Wrong(format!("posthouse {}: {}", args.join(" "), ran.err.trim())))
+        }
     }
 
     /// `posthouse ARGS --json`; exit code 3 only says that a credential needs a login.
@@ -89,7 +93,8 @@ impl Story {
         let begun = std::time::Instant::now();
         loop {
             let inbox = self.json(&["inbox", "--of", to, "--from", from])?;
-            let delivered = inbox["messages"].as_array().into_iter().flatten().find(|m| m["state"] == "delivered");
+            let delivered =
+                inbox["messages"].as_array().into_iter().flatten().find(|m| m["state"] == "delivered");
             if let Some(message) = delivered {
                 self.tell(format!("{from} → {to}: \"{}\"  delivered", plain(&message["body"])));
                 self.messages.push(plain(&message["id"]));
@@ -106,7 +111,9 @@ impl Story {
         let event = watch.event("decision", session, words).await;
         let events = self.json(&["events", "--kind", "decision", "--subject", session])?;
         let listed = events["events"].as_array().into_iter().flatten().find(|e| e["seq"] == event.seq);
-        listed.map(|event| event["data"].clone()).ok_or_else(|| Wrong(format!("events does not list {}", event.seq)))
+        listed
+            .map(|event| event["data"].clone())
+            .ok_or_else(|| Wrong(format!("events does not list {}", event.seq)))
     }
 
     pub async fn on_mount(&self, name: &str, mount: &str) -> Result<Value, Wrong> {
@@ -130,7 +137,7 @@ impl Story {
     /// Of every message told of, exactly one receipt is the last.
     pub fn every_receipt_ended_once(&self) -> Result<(), Wrong> {
         for id in &self.messages {
-            let ends = self.receipts(id)?.iter().filter(|step| step["terminal"] == true).count();
+            let ends = self.receipts(id)?.iter().filter(|step| step["state"] == "delivered").count();
             self.check(ends == 1, || format!("message {id} ended {ends} times"))?;
         }
         self.tell(format!("{} messages so far, each with exactly one ending.", self.messages.len()));

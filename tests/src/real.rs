@@ -42,7 +42,7 @@ impl Harness {
 }
 
 /// World, provider and homes of one test.
-pub struct Stage {
+pub struct Host {
     /// The daemon.
     pub world: World,
     /// The provider.
@@ -51,8 +51,8 @@ pub struct Stage {
     pub lab: Lab,
 }
 
-impl Stage {
-    /// A stage for the CLIs at these paths.
+impl Host {
+    /// A host for the CLIs at these paths.
     pub async fn new(clis: &[&Path]) -> Self {
         let (mock, lab) = (MockProvider::start().await.expect("a provider"), Lab::new().expect("a lab"));
         let mut world = World::new();
@@ -71,7 +71,9 @@ impl Stage {
         let name = format!("{}-{alias}", harness.name());
         let home = match harness {
             Harness::Codex => codex_home(&self.lab, &self.mock, &name, CodexLogin::ChatGpt(alias)),
-            Harness::Claude => claude_home(&self.lab, &self.mock, &name, ClaudeLogin::Stored(alias, Expiry::Ahead)),
+            Harness::Claude => {
+                claude_home(&self.lab, &self.mock, &name, ClaudeLogin::Stored(alias, Expiry::Ahead))
+            }
         };
         let dir = home.expect("a home").dir;
         let dir = dir.to_str().expect("a UTF-8 path");
@@ -93,7 +95,8 @@ impl Stage {
 
     /// The first turn that newly says `body` and is answered well.
     pub async fn turn_with(&self, body: &str) -> Exchange {
-        let found = self.mock.wait_for(PATIENCE, |e| e.is_turn() && e.newly_says(body) && e.succeeded()).await;
+        let found =
+            self.mock.wait_for(PATIENCE, |e| e.is_turn() && e.newly_says(body) && e.succeeded()).await;
         found.unwrap_or_else(|e| panic!("{e}"))
     }
 
