@@ -90,8 +90,7 @@ impl Judge<'_> {
             Reading::Failed(signal) | Reading::Progress(signal) => self.conclude(signal).is_some(),
             Reading::Harmless(_) => false,
         };
-        let candidates = terminal::candidates(&self.seen.harness, &self.seen.body, signal);
-        let last = candidates.into_iter().rev().find_map(|sizes| sizes.into_iter().find(known));
+        let last = terminal::last(&self.seen.harness, &self.seen.body, signal, known);
         match last {
             Some(reading) => self.judge(reading),
             None if self.seen.channel == Channel::Exit => self.judge(Reading::Failed(signal.clone())),

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Regex, RegexSet};
 use serde::Deserialize;
 
 use crate::failover::observation::Endpoint;
@@ -14,12 +14,19 @@ use super::text::one_line;
 /// Most layers of dress.
 const LAYERS: usize = 5;
 
-static WRAPPERS: LazyLock<Vec<Wrapper>> = LazyLock::new(|| {
-    load(include_str!("../rules/wrappers.toml")).unwrap_or_else(|why| {
+static WRAPPERS: LazyLock<Wrappers> = LazyLock::new(|| {
+    Wrappers::load(include_str!("../rules/wrappers.toml")).unwrap_or_else(|why| {
         tracing::error!("failed to load the message wrappers: {why}");
-        Vec::new()
+        Wrappers::default()
     })
 });
+
+/// All wrappers; the set finds the first that fits in one pass.
+#[derive(Default)]
+struct Wrappers {
+    any: RegexSet,
+    each: Vec<Wrapper>,
+}
 
 struct Wrapper {
     pattern: Regex,
@@ -56,10 +63,19 @@ enum WrapperError {
     Pattern(#[from] regex::Error),
 }
 
-fn load(text: &str) -> Result<Vec<Wrapper>, WrapperError> {
-    let table: Table = toml::from_str(text)?;
-    let wrappers = table.wrapper.into_iter();
-    wrappers.map(|as_written| Ok(Wrapper { pattern: Regex::new(&as_written.pattern)?, as_written })).collect()
+impl Wrappers {
+    fn load(text: &str) -> Result<Self, WrapperError> {
+        let table: Table = toml::from_str(text)?;
+        let any = RegexSet::new(table.wrapper.iter().map(|written| &written.pattern))?;
+        let each = table.wrapper.into_iter();
+        let each =
+            each.map(|as_written| Ok(Wrapper { pattern: Regex::new(&as_written.pattern)?, as_written }));
+        Ok(Self { any, each: each.collect::<Result<_, WrapperError>>()? })
+    }
+
+    fn first(&self, message: &str) -> Option<&Wrapper> {
+        self.each.get(self.any.matches(message).iter().next()?)
+    }
 }
 
 /// A message without its dress.
@@ -102,12 +118,8 @@ impl Peeled {
 pub(super) fn peel(message: &str) -> Peeled {
     let mut peeled = Peeled { inner: one_line(message), ..Peeled::default() };
     for _ in 0..LAYERS {
-        let Some((wrapper, found)) = WRAPPERS
-            .iter()
-            .find_map(|wrapper| wrapper.pattern.captures(&peeled.inner).map(|found| (wrapper, found)))
-        else {
-            break;
-        };
+        let Some(wrapper) = WRAPPERS.first(&peeled.inner) else { break };
+        let Some(found) = wrapper.pattern.captures(&peeled.inner) else { break };
         let named = |name: &str| found.name(name).map(|part| part.as_str().trim().to_owned());
         let inner = named("inner").unwrap_or_default();
         let status = named("status").and_then(|status| status.parse().ok());
@@ -145,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_built_in_wrappers_load() {
-        assert!(load(include_str!("../rules/wrappers.toml")).unwrap().len() > 15);
+        assert!(Wrappers::load(include_str!("../rules/wrappers.toml")).unwrap().each.len() > 15);
     }
 
     #[test]

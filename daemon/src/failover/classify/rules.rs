@@ -44,6 +44,8 @@ pub(super) struct Rules {
     /// The patterns for terminal lines, and which text rule each belongs to.
     lines: RegexSet,
     line_of: Vec<usize>,
+    /// A word without which no line is worth a closer look.
+    words: Option<Regex>,
     statuses: Vec<StatusRule>,
 }
 
@@ -93,6 +95,7 @@ struct CodeRule {
 struct TextTable {
     evidence: Evidence,
     ending: String,
+    words: Vec<String>,
     rule: Vec<TextRule>,
 }
 
@@ -182,9 +185,17 @@ impl Rules {
             anywhere: RegexSet::new(table.rule.iter().map(|rule| rule.text.0.as_str()))?,
             lines: RegexSet::new(lines)?,
             line_of,
+            words: Some(Regex::new(
+                &table.words.iter().map(|word| regex::escape(word)).collect::<Vec<_>>().join("|"),
+            )?),
             texts: table.rule,
             statuses: statuses.rule,
         })
+    }
+
+    /// Whether a line of a terminal has any of the words that harnesses report failures with.
+    pub(super) fn may_speak(&self, squashed: &str) -> bool {
+        self.words.as_ref().is_some_and(|words| words.is_match(squashed))
     }
 
     /// The first rule that one of the signal's codes settles.

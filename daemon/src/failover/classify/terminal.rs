@@ -3,6 +3,7 @@
 
 use super::literal;
 use super::peel::peel;
+use super::rules::RULES;
 use super::signal::{Reading, Signal, Voice};
 use super::{body, text};
 
@@ -16,29 +17,37 @@ const QUOTES: [char; 6] = ['>', '›', '❯', '"', '`', '“'];
 /// Marks that harnesses put before their own lines.
 const MARKS: &str = "■⎿●○◦✕✖✗×⚠┃│▌▎▏⏺❌⛔✘⬝▪ℹ✻✳✶✢✽☒✦➤►▶⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
 
-/// The messages that `raw` may hold, in the order they stand there, each as long as it could be first.
-pub(super) fn candidates<'a>(harness: &'a str, raw: &str, signal: &'a Signal) -> Vec<Vec<Reading>> {
+/// The last message on a terminal that `known` accepts. Each line may begin one; it is tried with all the lines
+/// that it may be wrapped over first, and then with fewer.
+pub(super) fn last(
+    harness: &str,
+    raw: &str,
+    signal: &Signal,
+    known: impl Fn(&Reading) -> bool,
+) -> Option<Reading> {
     let plain = text::plain(raw);
-    let lines: Vec<&str> = plain.lines().collect();
-    let skipped = lines.len().saturating_sub(LINES);
-    let lines: Vec<Line<'_>> = lines.into_iter().skip(skipped).map(Line::read).collect();
-    (0..lines.len())
-        .filter_map(|start| {
-            let (first, rest) = lines.get(start..)?.split_first()?;
-            if first.quoted || first.text.is_empty() {
+    let mut lines: Vec<Line<'_>> = plain.lines().rev().take(LINES).map(Line::read).collect();
+    lines.reverse();
+    (0..lines.len()).rev().find_map(|start| {
+        let (first, rest) = lines.get(start..)?.split_first()?;
+        if first.quoted || first.text.is_empty() {
+            return None;
+        }
+        let follow = rest.iter().take(PARAGRAPH).take_while(|line| !line.text.is_empty() && !line.starts);
+        let mut words: Vec<&str> = std::iter::once(first.text).chain(follow.map(|line| line.text)).collect();
+        while !words.is_empty() {
+            let joined = words.join("\n");
+            if !RULES.may_speak(&text::squash(&joined)) {
                 return None;
             }
-            let follow = rest.iter().take(PARAGRAPH).take_while(|line| !line.text.is_empty() && !line.starts);
-            let mut words: Vec<&str> =
-                std::iter::once(first.text).chain(follow.map(|line| line.text)).collect();
-            let mut readings = Vec::with_capacity(words.len());
-            while !words.is_empty() {
-                readings.push(message(&words.join("\n"), harness == "codex" && first.alarm, signal));
-                words.pop();
+            let reading = message(&joined, harness == "codex" && first.alarm, signal);
+            if known(&reading) {
+                return Some(reading);
             }
-            Some(readings)
-        })
-        .collect()
+            words.pop();
+        }
+        None
+    })
 }
 
 /// A line without its marks.
