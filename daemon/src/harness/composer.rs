@@ -92,8 +92,15 @@ fn join(lines: Vec<String>) -> Option<String> {
 /// the harness shows in place of a long paste. Spaces don't count, since composers wrap lines as they like.
 pub fn is_ours(rules: &ComposerRules, shown: &str, ours: &str) -> bool {
     let dense = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
-    let ours = dense(ours);
     let one_line = shown.replace('\n', " ");
+    if let Some(pasted) = &rules.pasted
+        && let Some(counted) =
+            pasted.find(&one_line, "chars").and_then(|at| one_line.get(at)?.parse::<usize>().ok())
+        && ![ours, ours.trim_end()].iter().any(|text| text.chars().count() == counted)
+    {
+        return false;
+    }
+    let ours = dense(ours);
     let parts: Vec<String> = match &rules.pasted {
         Some(pasted) => pasted.split(&one_line).map(dense).collect(),
         None => vec![dense(&one_line)],
@@ -195,10 +202,13 @@ mod tests {
         let body = "[from alice] please run the tests\nand report back";
         assert!(is_ours(&codex, "[from alice] please\nrun the tests\nand report back", body));
         assert!(is_ours(&codex, "tests\nand report back", body), "the rest has scrolled away");
-        assert!(is_ours(&codex, "[Pasted Content 2048 chars]", body));
+        let long = "wörds ".repeat(400);
+        assert!(is_ours(&codex, "[Pasted Content 2400 chars]", &long));
+        assert!(!is_ours(&codex, "[Pasted Content 2401 chars]", &long), "somebody else's paste");
+        assert!(is_ours(&rules("claude"), "[Pasted text #1 +12 lines]", &long));
         assert!(!is_ours(&codex, "please run the tests and report back to me", body));
         assert!(!is_ours(&codex, "run", body));
-        assert!(!is_ours(&codex, "[Pasted Content 2048 chars] and more words of mine", body));
+        assert!(!is_ours(&codex, "[Pasted Content 2400 chars] and more words of mine", &long));
         assert!(!is_ours(&codex, "", body));
         assert!(is_ours(&codex, "ok", "ok"));
     }

@@ -97,7 +97,7 @@ pub struct ComposerRules {
     /// Texts that an empty composer shows. Dim text is known for a placeholder anyway.
     #[serde(default)]
     pub placeholders: Vec<Pattern>,
-    /// What the composer shows in place of a long paste.
+    /// What the composer shows in place of a long paste; the group `chars` is the paste's length in characters.
     #[serde(default)]
     pub pasted: Option<Pattern>,
 }
