@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
-use posthouse_protocol::payload::{Bye, Error};
+use posthouse_protocol::payload::{AgentInfo, Bye, Error};
 use posthouse_protocol::{ErrorCode, Frame, FrameType, Header, Payload, Violation, limits};
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
@@ -121,10 +121,7 @@ impl Post {
                 self.core.leave(conn, why);
             }
             PostCommand::Reserve { name, reply } => drop(reply.send(self.core.reserve(&name))),
-            PostCommand::SessionUp { name, info, sink } => match self.core.session_up(&name, *info) {
-                Some(id) => drop(self.sinks.insert(id, sink)),
-                None => tracing::error!(name, "a session came up under a name that a connection has"),
-            },
+            PostCommand::SessionUp { name, info, sink } => self.session_up(&name, *info, sink),
             PostCommand::SessionDown { name, forget } => {
                 if let Some(id) = self.core.session_down(&name, forget) {
                     self.sinks.remove(&id);
@@ -149,6 +146,18 @@ impl Post {
         if reply.send(admitted).is_err() && entered {
             self.outboxes.remove(&conn);
             self.core.leave(conn, Departure::Closed);
+        }
+    }
+
+    /// The same session may come up again to say something new of itself; what it has in its hands stays there.
+    fn session_up(&mut self, name: &str, info: AgentInfo, sink: SessionSink) {
+        let same = |(_, old): &(&NameId, &SessionSink)| old.injections.same_channel(&sink.injections);
+        if let Some(id) = self.sinks.iter().find(same).map(|(id, _)| *id) {
+            self.core.session_info(id, info);
+        } else if let Some(id) = self.core.session_up(name, info) {
+            self.sinks.insert(id, sink);
+        } else {
+            tracing::error!(name, "a session came up under a name that a connection has");
         }
     }
 

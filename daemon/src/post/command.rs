@@ -40,7 +40,8 @@ pub enum PostCommand {
         /// The answer.
         reply: oneshot::Sender<Result<(), Violation>>,
     },
-    /// A session can take injections from now on (spawned, or adopted by a new daemon).
+    /// A session can take injections from now on (spawned, or adopted by a new daemon). Said again with the same queue
+    /// it only replaces what is known of the session.
     SessionUp {
         /// Its name.
         name: String,

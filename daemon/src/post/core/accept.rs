@@ -12,7 +12,8 @@ use super::letter::{Envelope, Letter, Text};
 use super::queue::{Item, Load};
 use super::receipt::Step;
 use super::{Core, NameId, Slot};
-use crate::journal::{Advance, Committed, MessageId, NewDelivery, Op, Refused, WriteError};
+use crate::journal::{Committed, MessageId, NewDelivery, Op, Refused, WriteError};
+use crate::session::typable::typable;
 
 /// When a client that was told BUSY should come back, in milliseconds.
 const RETRY_AFTER: u64 = 50;
@@ -78,7 +79,7 @@ impl Core {
         let failures = recipients.iter().filter_map(|r| Some((r, r.refused.clone()?)));
         let failures = failures.map(|(r, reason)| {
             let step = Step::new(ReceiptState::Failed, 0).because(reason);
-            Op::Advance(advance(&letter, r, &step, self.now.wall))
+            Op::Advance(step.advance(letter.label.id, letter.owner, r.name.clone(), self.now.wall))
         });
         let failures: Vec<Op> = failures.collect();
         if let Some(sync) = letter.meta.as_ref().and_then(|m| m.sync.as_ref()).filter(|_| letter.label.asks) {
@@ -136,10 +137,14 @@ impl Core {
         for then in self.commits.settle(ticket) {
             match then {
                 Then::Accepted(accepted) => self.accepted(accepted, outcome),
-                Then::Passenger { letter, to, seq } => self.board(&letter, to, seq),
-                Then::Receipt { conn, label, recipient, step } => {
-                    self.show_receipt(conn, &label, &recipient, &step);
+                Then::Passenger { letter, to, seq } => {
+                    if let Some(entry) = self.names.get_mut(to) {
+                        entry.queue.let_go();
+                    }
+                    self.board(&letter, to, seq);
+                    self.names.bury(to);
                 }
+                Then::Receipt(noted) => self.noted(noted, outcome.is_ok()),
                 Then::Intent { session, message, intent } => {
                     let written = outcome.as_ref().map(|_| ()).map_err(ToString::to_string);
                     self.intent_noted(session, message, intent, written);
@@ -276,27 +281,8 @@ fn envelope(letter: &Letter, recipients: &[Addressee]) -> Envelope {
     }
 }
 
-fn advance(letter: &Letter, recipient: &Addressee, step: &Step, wall: u64) -> Advance {
-    Advance {
-        message: letter.label.id,
-        owner: letter.owner,
-        recipient: recipient.name.clone(),
-        state: step.state,
-        reason: step.reason.clone(),
-        evidence: step.evidence,
-        attempt: step.attempt,
-        run: step.run.clone(),
-        cause: None,
-        actor: None,
-        at_ms: wall,
-    }
-}
-
 /// Why a session could never take this text.
 fn untypable(text: &Text) -> Option<Violation> {
-    let (offset, found) =
-        text.body.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\t' | '\n'))?;
-    let message =
-        format!("the control character U+{:04X} at byte {offset} must not be typed", u32::from(found));
-    Some(Violation::warning(ErrorCode::Untypable, message))
+    let found = typable(&text.body).err()?;
+    Some(Violation::warning(ErrorCode::Untypable, format!("failed to {found}")))
 }

@@ -20,10 +20,21 @@ pub(crate) enum Then {
     Accepted(Accepted),
     /// A volatile message that must not overtake the durable ones before it.
     Passenger { letter: Arc<Letter>, to: NameId, seq: u64 },
-    /// A receipt may be shown.
-    Receipt { conn: Slot, label: Label, recipient: Arc<str>, step: Step },
+    /// A receipt may be shown, if anyone wants to see it.
+    Receipt(Noted),
     /// A session may write.
     Intent { session: NameId, message: MessageId, intent: Intent },
+}
+
+/// A step on its way to the journal.
+#[derive(Debug)]
+pub(crate) struct Noted {
+    /// Who is told.
+    pub conn: Option<Slot>,
+    pub label: Label,
+    pub owner: u32,
+    pub recipient: Arc<str>,
+    pub step: Step,
 }
 
 /// A message with its recipients.

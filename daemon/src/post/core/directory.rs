@@ -231,7 +231,7 @@ impl Directory {
 
     /// Drops a forgotten entry that nothing waits for any more.
     pub fn bury(&mut self, id: NameId) {
-        let done = |e: &Entry| e.forgotten && e.queue.committing == 0 && e.conns.is_empty();
+        let done = |e: &Entry| e.forgotten && !e.queue.is_held_up() && e.conns.is_empty();
         if self.get(id).is_some_and(done) {
             self.entries.remove(id);
         }

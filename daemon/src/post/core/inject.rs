@@ -10,7 +10,7 @@ use super::letter::Letter;
 use super::queue::{Handed, Held, Item, Load, Stage, lane_of};
 use super::receipt::Step;
 use super::{Core, NameId};
-use crate::journal::{Advance, EventData, EventKind, MessageId, NewEvent, Op, Subject};
+use crate::journal::{EventData, EventKind, MessageId, NewEvent, Op, Subject};
 use crate::post::command::{self, Injection, Intent, Progress, SessionSink};
 
 impl Core {
@@ -109,19 +109,9 @@ impl Core {
         };
         handed.stage = Stage::Begun(run.clone());
         handed.attempt = attempt;
-        let advance = Advance {
-            message: id,
-            owner,
-            recipient,
-            state: ReceiptState::Queued,
-            reason: Some("about to be written".into()),
-            evidence: None,
-            attempt,
-            run: Some(run),
-            cause: None,
-            actor: None,
-            at_ms: self.now.wall,
-        };
+        let mut step = Step::new(ReceiptState::Queued, attempt).because("about to be written");
+        step.run = Some(run);
+        let advance = step.advance(id, owner, recipient, self.now.wall);
         self.commits.note(Op::Advance(advance), Some(then));
     }
 

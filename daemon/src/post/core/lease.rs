@@ -160,7 +160,14 @@ impl Core {
         for Claimed { item, .. } in returned {
             let (label, attempt) = (item.label().clone(), item.attempt);
             if let Some(entry) = self.names.get_mut(name) {
-                entry.queue.requeue(item);
+                // Its session still has it, and only has to be allowed to type it again.
+                match (entry.withdrawn.remove(&label.id), item) {
+                    (true, Item { order, seq, attempt, size, load: Load::Letter(letter), .. }) => {
+                        let held = Held::Letter(letter);
+                        entry.queue.hand(Handed { order, seq, attempt, size, stage: Stage::Given, held });
+                    }
+                    (_, item) => entry.queue.requeue(item),
+                }
             }
             let reason = "the auxiliary that had claimed it is gone";
             self.step(name, &label, Step::new(ReceiptState::Queued, attempt).because(reason));

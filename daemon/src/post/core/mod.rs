@@ -54,7 +54,7 @@ use crate::post::command::ConnId;
 use arena::Arena;
 use blocking::Calls;
 use channel::Channels;
-use commits::Commits;
+use commits::{Commits, Noted};
 use connection::Conn;
 use directory::{Directory, Entry};
 use ids::Ids;
@@ -81,6 +81,8 @@ pub(crate) struct Core {
     calls: Calls,
     commits: Commits,
     timers: Timers,
+    /// Endings that the journal could not take yet.
+    unwritten: Vec<Noted>,
     /// Connections with frames of this turn.
     touched: Vec<Slot>,
     /// Names that became reachable in this turn.
@@ -105,6 +107,7 @@ impl Core {
             calls: Calls::default(),
             commits: Commits::default(),
             timers: Timers::default(),
+            unwritten: Vec::new(),
             touched: Vec::new(),
             arrived: Vec::new(),
             shadows: Vec::new(),

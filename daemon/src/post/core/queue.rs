@@ -24,6 +24,8 @@ pub(crate) const RESIDENT: usize = 1024 * 1024;
 const HANDED_BYTES: usize = 2 * 1024 * 1024;
 /// Most volatile messages that may wait for a connection's window.
 const MAX_VOLATILE: usize = 4096;
+/// Most bytes of them.
+const MAX_VOLATILE_BYTES: usize = 4 * 1024 * 1024;
 /// Most delivered messages of one recipient that may await an answer.
 const MAX_AWAITING: usize = 10_000;
 
@@ -113,8 +115,9 @@ pub(crate) struct Queue {
     resident: usize,
     spilled: usize,
     volatile: usize,
-    /// Durable messages whose commit is not back yet.
-    pub committing: usize,
+    volatile_bytes: usize,
+    /// Messages that a commit holds up: durable ones, and volatile ones that must not overtake them.
+    committing: usize,
     /// Whether bodies are being read back.
     pub fetching: bool,
     /// No message expires before this monotonic moment.
@@ -198,6 +201,21 @@ impl Queue {
         true
     }
 
+    /// Whether a message would overtake another that a commit holds up.
+    pub fn is_held_up(&self) -> bool {
+        self.committing > 0
+    }
+
+    /// A volatile message lets those before it go first.
+    pub fn hold_up(&mut self) {
+        self.committing += 1;
+    }
+
+    /// It may go on.
+    pub fn let_go(&mut self) {
+        self.committing = self.committing.saturating_sub(1);
+    }
+
     /// Gives back the room of a message that the journal did not take.
     pub fn unreserve(&mut self, size: usize) {
         self.committing = self.committing.saturating_sub(1);
@@ -241,10 +259,11 @@ impl Queue {
 
     /// Lets a volatile message wait for the window; gives it back if too many do.
     pub fn append_volatile(&mut self, item: Item) -> Result<(), Item> {
-        if self.volatile >= MAX_VOLATILE {
+        if self.volatile >= MAX_VOLATILE || self.volatile_bytes >= MAX_VOLATILE_BYTES {
             return Err(item);
         }
         self.volatile += 1;
+        self.volatile_bytes += item.size;
         self.note_deadline(item.label().deadline);
         if let Some(lane) = self.lanes.get_mut(item.lane()) {
             lane.push_back(item);
@@ -327,6 +346,7 @@ impl Queue {
     fn forget(&mut self, item: &Item) {
         if !item.label().durable {
             self.volatile = self.volatile.saturating_sub(1);
+            self.volatile_bytes = self.volatile_bytes.saturating_sub(item.size);
         } else if matches!(item.load, Load::Letter(_)) {
             self.resident = self.resident.saturating_sub(item.size);
         } else {

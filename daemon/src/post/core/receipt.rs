@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use posthouse_protocol::{Evidence, FrameType, Header, Receipt, ReceiptState};
 
-use super::commits::Then;
+use super::commits::{Noted, Then};
 use super::letter::Label;
+use super::timer::Due;
 use super::{Core, NameId, Slot};
-use crate::journal::{Advance, Op};
+use crate::journal::{Advance, MessageId, Op};
+
+/// How long to wait before an ending that the journal did not take is written again, in milliseconds.
+const REWRITE: u64 = 1000;
 
 /// One step of a message for one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,25 @@ impl Step {
     }
 }
 
+impl Step {
+    /// The change of the journal that it is.
+    pub fn advance(&self, message: MessageId, owner: u32, recipient: Arc<str>, at_ms: u64) -> Advance {
+        Advance {
+            message,
+            owner,
+            recipient,
+            state: self.state,
+            reason: self.reason.clone(),
+            evidence: self.evidence,
+            attempt: self.attempt,
+            run: self.run.clone(),
+            cause: None,
+            actor: None,
+            at_ms,
+        }
+    }
+}
+
 impl Core {
     /// Records a step. A volatile message's is shown at once; a durable one's once the journal has it.
     pub(super) fn step(&mut self, recipient: NameId, label: &Label, step: Step) {
@@ -50,21 +73,36 @@ impl Core {
             }
             return;
         }
-        let advance = Advance {
-            message: label.id,
-            owner,
-            recipient: name.clone(),
-            state: step.state,
-            reason: step.reason.clone(),
-            evidence: step.evidence,
-            attempt: step.attempt,
-            run: step.run.clone(),
-            cause: None,
-            actor: None,
-            at_ms: self.now.wall,
-        };
-        let then = listener.map(|conn| Then::Receipt { conn, label: label.clone(), recipient: name, step });
-        self.commits.note(Op::Advance(advance), then);
+        self.note(Noted { conn: listener, label: label.clone(), owner, recipient: name, step });
+    }
+
+    fn note(&mut self, noted: Noted) {
+        let Noted { label, owner, recipient, step, .. } = &noted;
+        let advance = step.advance(label.id, *owner, recipient.clone(), self.now.wall);
+        self.commits.note(Op::Advance(advance), Some(Then::Receipt(noted)));
+    }
+
+    /// The journal has a step, or could not write it. An ending that is not written would be an unfinished message to
+    /// the next daemon, so it is tried until it is.
+    pub(super) fn noted(&mut self, noted: Noted, written: bool) {
+        let final_or_nearly = noted.step.state == ReceiptState::Delivered || noted.step.state.is_terminal(true);
+        match noted.conn {
+            Some(conn) if written => self.show_receipt(conn, &noted.label, &noted.recipient, &noted.step),
+            _ if !written && final_or_nearly => {
+                if self.unwritten.is_empty() {
+                    self.timers.set(self.now.mono + REWRITE, Due::Rewrite);
+                }
+                self.unwritten.push(noted);
+            }
+            _ => {}
+        }
+    }
+
+    /// Tries again to journal what could not be written.
+    pub(super) fn rewrite(&mut self) {
+        for noted in std::mem::take(&mut self.unwritten) {
+            self.note(noted);
+        }
     }
 
     /// The connection that is told of a message's receipts: the one that sent it, or else the sender's own path.

@@ -120,7 +120,7 @@ impl Core {
     pub(super) fn send_to(&mut self, slot: Slot, frame: Frame, target: Arc<str>, names: Vec<NameId>) {
         let volatile = is_volatile(frame.header.meta.as_ref());
         let letter = Arc::new(self.letter(slot, frame, target));
-        if volatile { self.spread_volatile(slot, &letter, &names) } else { self.accept(slot, letter, &names) }
+        if volatile { self.spread_volatile(slot, &letter, names) } else { self.accept(slot, letter, &names) }
     }
 
     /// The message that a frame brings.

@@ -42,6 +42,14 @@ impl Core {
         })
     }
 
+    /// What is known of a session has changed.
+    pub fn session_info(&mut self, id: NameId, info: AgentInfo) {
+        if let Some(entry) = self.names.get_mut(id) {
+            entry.info = AgentInfo { session: Some(true), ..info };
+        }
+        self.keep(id);
+    }
+
     /// A session takes injections from now on. Says under which handle its injections come; `None` if the name is a
     /// connection's.
     pub fn session_up(&mut self, name: &str, info: AgentInfo) -> Option<NameId> {

@@ -22,6 +22,7 @@ impl Core {
                 Due::Sweep(name) => self.sweep(name),
                 Due::Call(id) => self.call_timed_out(id),
                 Due::Refetch(name) => self.pump(name),
+                Due::Rewrite => self.rewrite(),
             }
         }
     }

@@ -16,6 +16,8 @@ pub(crate) enum Due {
     Call(MessageId),
     /// Bodies of this name could not be read back; try again.
     Refetch(NameId),
+    /// Endings could not be journaled; try again.
+    Rewrite,
 }
 
 /// The heap.

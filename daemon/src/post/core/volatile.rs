@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use posthouse_protocol::{DecodeError, Delivery, ErrorCode, Frame, FrameType, ReceiptState, Violation};
 
+use super::directory::Path;
 use super::letter::{Label, Letter};
 use super::queue::{Handed, Held, Item, Load, Stage};
 use super::receipt::Step;
@@ -16,7 +17,7 @@ use crate::journal::MessageId;
 impl Core {
     pub(super) fn send_volatile(&mut self, slot: Slot, to: NameId, target: String, frame: Frame) {
         let Some(entry) = self.names.get(to) else { return };
-        let open = entry.queue.committing == 0 && entry.queue.is_idle() && self.shadows.is_empty();
+        let open = !entry.queue.is_held_up() && entry.queue.is_idle() && self.shadows.is_empty();
         let straight = frame.header.meta.as_ref().is_none_or(|m| m.sync.is_none() && m.ttl_ms.is_none());
         if open
             && straight
@@ -29,7 +30,7 @@ impl Core {
         }
         let name = entry.name.clone();
         let letter = Arc::new(self.letter(slot, frame, name));
-        self.spread_volatile(slot, &letter, &[to]);
+        self.spread_volatile(slot, &letter, vec![to]);
     }
 
     /// SEND in, DELIVER out.
@@ -91,9 +92,14 @@ impl Core {
         written
     }
 
-    /// Sends a volatile message the long way: to several, behind others, or with an answer awaited.
-    pub(super) fn spread_volatile(&mut self, slot: Slot, letter: &Arc<Letter>, names: &[NameId]) {
+    /// Sends a volatile message the long way: to several, behind others, or with an answer awaited. Of several, those
+    /// without a connection are not among its recipients.
+    pub(super) fn spread_volatile(&mut self, slot: Slot, letter: &Arc<Letter>, mut names: Vec<NameId>) {
         let label = &letter.label;
+        if letter.target.starts_with(['*', '@', '#']) {
+            let connected = |path| matches!(path, Path::One(_) | Path::Each(_));
+            names.retain(|name| self.names.get(*name).is_some_and(|entry| connected(entry.path())));
+        }
         if let Some(sync) = letter.meta.as_ref().and_then(|m| m.sync.as_ref()).filter(|_| label.asks) {
             self.open_call(label.id, slot, label.client_id.clone(), sync, names.len());
         }
@@ -103,10 +109,11 @@ impl Core {
             self.refuse(slot, &label.client_id, None, &Violation::warning(ErrorCode::NoSuchName, message));
             return self.call_over(label.id, &Violation::warning(ErrorCode::NoSuchName, message));
         }
-        for name in names {
+        for name in &names {
             let Some(entry) = self.names.get_mut(*name) else { continue };
             let seq = entry.seqs.next(label.sender, letter.topic.as_ref());
-            if entry.queue.committing > 0 {
+            if entry.queue.is_held_up() {
+                entry.queue.hold_up();
                 self.commits.follow(letter.clone(), *name, seq);
             } else {
                 self.board(letter, *name, seq);
@@ -119,8 +126,8 @@ impl Core {
         let order = self.next_order();
         let Some(entry) = self.names.get_mut(to) else { return };
         let reason = match entry.path() {
-            super::directory::Path::None(reason) => Some(reason),
-            super::directory::Path::Session => Some("a session takes durable messages only"),
+            Path::None(reason) => Some(reason),
+            Path::Session => Some("a session takes durable messages only"),
             _ => None,
         };
         let item = Item {

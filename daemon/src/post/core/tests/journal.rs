@@ -21,6 +21,8 @@ pub struct FakeJournal {
     pub steps: Vec<(MessageId, Arc<str>, ReceiptState)>,
     pub documents: HashMap<DocumentKey, Document>,
     pub events: Vec<NewEvent>,
+    /// Steps beyond an ending: the core asked for what cannot be.
+    pub beyond: Vec<Advance>,
     dedupe: HashMap<(u32, Arc<str>, Arc<str>), MessageId>,
 }
 
@@ -106,7 +108,9 @@ impl FakeJournal {
             return Some(Refused::NoDelivery { op });
         };
         if delivery.ended {
-            return Some(Refused::Ended { op, state: delivery.state });
+            let state = delivery.state;
+            self.beyond.push(a);
+            return Some(Refused::Ended { op, state });
         }
         self.steps.push((a.message, a.recipient, a.state));
         delivery.state = a.state;
@@ -139,5 +143,12 @@ impl FakeJournal {
             (a.delivery.seq, &a.delivery.recipient).cmp(&(b.delivery.seq, &b.delivery.recipient))
         });
         open
+    }
+}
+
+impl FakeJournal {
+    /// Submissions that are not committed.
+    pub fn waiting(&self) -> usize {
+        self.queued.len()
     }
 }

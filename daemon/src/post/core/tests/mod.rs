@@ -1,5 +1,10 @@
 //! What post does, tested without I/O.
 
+mod admit;
+mod blocking;
 mod direct;
 mod journal;
+mod many;
+mod model;
+mod session;
 mod world;
