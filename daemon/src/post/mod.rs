@@ -20,3 +20,6 @@ pub mod command;
 mod core;
 
 pub use actor::Post;
+
+#[cfg(test)]
+mod tests;

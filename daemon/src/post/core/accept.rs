@@ -51,7 +51,7 @@ impl Core {
             let typable = if entry.is_session() { untypable(text) } else { None };
             let refused = match typable {
                 Some(violation) => Some(violation),
-                None if entry.queue.reserve(letter.size()) => None,
+                None if entry.queue.reserve(letter.size(), self.inbox) => None,
                 None => {
                     let message = format!("the inbox of {} is full", entry.name);
                     Some(Violation::warning(ErrorCode::QueueFull, message))

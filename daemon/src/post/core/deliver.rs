@@ -9,7 +9,11 @@ use super::effects::Fetch;
 use super::letter::Letter;
 use super::queue::{Handed, Held, Load, Stage};
 use super::receipt::Step;
+use super::timer::Due;
 use super::{Core, NameId, Slot};
+
+/// Bytes of frames without acknowledgement that a connection is given in one turn.
+const MAX_CHUNK: usize = 1024 * 1024;
 
 impl Core {
     /// Hands over whatever the name's path can take now.
@@ -45,11 +49,15 @@ impl Core {
                 continue;
             }
             let Load::Letter(letter) = &first.load else { return };
+            let letter = letter.clone();
             let acked = acks && letter.kind != FrameType::ChannelMessage;
             if acked && !entry.queue.has_window(window) {
                 return;
             }
-            let letter = letter.clone();
+            if !acked && self.is_laden(slots) {
+                return self.timers.set(self.now.mono, Due::Pump(name));
+            }
+            let Some(entry) = self.names.get_mut(name) else { return };
             let Some(item) = entry.queue.pop(lane) else { return };
             let (to, attempt) = (entry.name.clone(), item.attempt + 1);
             if let Err(error) = self.deliver(slots, &letter, &to, item.seq, attempt) {
@@ -72,6 +80,12 @@ impl Core {
                 self.delivered(name, &letter.label, step);
             }
         }
+    }
+
+    /// Whether one of the connections has enough for this turn. What needs no acknowledgement has no window, so this is
+    /// what lets the outbox notice a client that does not read.
+    fn is_laden(&self, slots: &[Slot]) -> bool {
+        slots.iter().any(|slot| self.conns.get(*slot).is_some_and(|conn| conn.out.len() > MAX_CHUNK))
     }
 
     /// Writes a message to each of the connections.

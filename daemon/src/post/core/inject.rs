@@ -9,6 +9,7 @@ use super::directory::Seat;
 use super::letter::Letter;
 use super::queue::{Handed, Held, Item, Load, Stage, lane_of};
 use super::receipt::Step;
+use super::timer::Due;
 use super::{Core, NameId};
 use crate::journal::{EventData, EventKind, MessageId, NewEvent, Op, Subject};
 use crate::post::command::{self, Injection, Intent, Progress, SessionSink};
@@ -129,7 +130,7 @@ impl Core {
             && let Ok(item) = handed.back()
         {
             entry.queue.requeue(item);
-            self.timers.set(self.now.mono + 1000, super::timer::Due::Refetch(session));
+            self.timers.set(self.now.mono + 1000, Due::Pump(session));
         }
         self.effects.intents.push((intent, noted));
     }

@@ -58,6 +58,7 @@ use commits::{Commits, Noted};
 use connection::Conn;
 use directory::{Directory, Entry};
 use ids::Ids;
+use queue::Bounds;
 use timer::Timers;
 
 /// A name.
@@ -70,6 +71,7 @@ pub(crate) type Slot = Handle<Conn>;
 pub(crate) struct Core {
     /// The user the daemon runs as: the owner of its sessions.
     owner: u32,
+    inbox: Bounds,
     now: Now,
     ids: Ids,
     /// Counts messages, for their order.
@@ -97,6 +99,7 @@ impl Core {
     pub fn new(owner: u32, seed: u64) -> Self {
         Self {
             owner,
+            inbox: Bounds::default(),
             now: Now::default(),
             ids: Ids::new(seed),
             order: 0,

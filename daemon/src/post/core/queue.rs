@@ -14,12 +14,22 @@ use super::letter::{Label, Letter};
 use crate::journal::{self, MessageId};
 use crate::post::command::Earlier;
 
-/// Most messages that may wait for one recipient, not counting volatile ones.
-pub(crate) const MAX_MESSAGES: usize = 100_000;
-/// Most bytes of bodies that may wait for one recipient.
-pub(crate) const MAX_BYTES: usize = 256 * 1024 * 1024;
+/// How much may wait for one recipient, not counting volatile messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub messages: usize,
+    /// Bytes of bodies.
+    pub bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { messages: 100_000, bytes: 256 * 1024 * 1024 }
+    }
+}
+
 /// Bytes of waiting bodies kept in memory per recipient.
-pub(crate) const RESIDENT: usize = 1024 * 1024;
+const RESIDENT: usize = 1024 * 1024;
 /// Bytes of bodies that a connection may leave unacknowledged, beside the number that HELLO agreed on.
 const HANDED_BYTES: usize = 2 * 1024 * 1024;
 /// Most volatile messages that may wait for a connection's window.
@@ -191,8 +201,8 @@ impl Handed {
 
 impl Queue {
     /// Takes room for a durable message that is about to be journaled; `false` if the inbox is full.
-    pub fn reserve(&mut self, size: usize) -> bool {
-        if self.count >= MAX_MESSAGES || self.bytes.saturating_add(size) > MAX_BYTES {
+    pub fn reserve(&mut self, size: usize, bounds: Bounds) -> bool {
+        if self.count >= bounds.messages || self.bytes.saturating_add(size) > bounds.bytes {
             return false;
         }
         self.count += 1;
@@ -298,6 +308,12 @@ impl Queue {
     /// Messages that wait or are in someone's hands.
     pub fn len(&self) -> usize {
         self.count
+    }
+
+    /// Bytes of waiting bodies in memory.
+    #[cfg(test)]
+    pub fn resident(&self) -> usize {
+        self.resident
     }
 
     /// The message whose turn it is at a client, which takes all lanes in one order.

@@ -85,7 +85,8 @@ impl Core {
     /// The journal has a step, or could not write it. An ending that is not written would be an unfinished message to
     /// the next daemon, so it is tried until it is.
     pub(super) fn noted(&mut self, noted: Noted, written: bool) {
-        let final_or_nearly = noted.step.state == ReceiptState::Delivered || noted.step.state.is_terminal(true);
+        let final_or_nearly =
+            noted.step.state == ReceiptState::Delivered || noted.step.state.is_terminal(true);
         match noted.conn {
             Some(conn) if written => self.show_receipt(conn, &noted.label, &noted.recipient, &noted.step),
             _ if !written && final_or_nearly => {

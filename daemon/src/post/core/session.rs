@@ -53,7 +53,11 @@ impl Core {
     /// A session takes injections from now on. Says under which handle its injections come; `None` if the name is a
     /// connection's.
     pub fn session_up(&mut self, name: &str, info: AgentInfo) -> Option<NameId> {
+        let known = self.names.find(self.owner, name).is_some();
         let id = self.ensure_own(name).ok()?;
+        if !known {
+            self.join_general(id);
+        }
         let entry = self.names.get_mut(id)?;
         match entry.seat {
             Seat::Client(_) | Seat::People(_) => return None,

@@ -17,11 +17,13 @@ const REFETCH: u64 = 500;
 impl Core {
     /// Does whatever is due.
     pub fn tick(&mut self) {
-        while let Some(due) = self.timers.pop(self.now.mono) {
+        // What this makes due at once is for the next turn.
+        let due: Vec<Due> = std::iter::from_fn(|| self.timers.pop(self.now.mono)).collect();
+        for due in due {
             match due {
                 Due::Sweep(name) => self.sweep(name),
                 Due::Call(id) => self.call_timed_out(id),
-                Due::Refetch(name) => self.pump(name),
+                Due::Pump(name) => self.pump(name),
                 Due::Rewrite => self.rewrite(),
             }
         }
@@ -87,7 +89,7 @@ impl Core {
             if let Some(entry) = self.names.get_mut(fetch.name) {
                 entry.queue.fetching = false;
             }
-            return self.timers.set(self.now.mono + REFETCH, Due::Refetch(fetch.name));
+            return self.timers.set(self.now.mono + REFETCH, Due::Pump(fetch.name));
         };
         let found: Keyed<_, _> = found.into_iter().map(|message| (message.id, message)).collect();
         let lost: Vec<_> = fetch.ids.iter().filter(|id| !found.contains_key(id)).copied().collect();

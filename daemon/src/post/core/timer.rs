@@ -14,8 +14,8 @@ pub(crate) enum Due {
     Sweep(NameId),
     /// The caller of this message's blocking send stops waiting.
     Call(MessageId),
-    /// Bodies of this name could not be read back; try again.
-    Refetch(NameId),
+    /// Something of this name that could not be handed over then may be now.
+    Pump(NameId),
     /// Endings could not be journaled; try again.
     Rewrite,
 }

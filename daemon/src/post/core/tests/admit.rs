@@ -148,7 +148,8 @@ fn names_are_listed_counted_and_removed() {
     w.session("worker");
     w.leave(b);
     w.send(a, "m", "bob", "waits");
-    let names = |w: &World, connected| w.core.agents(connected).into_iter().map(|a| a.name).collect::<Vec<_>>();
+    let names =
+        |w: &World, connected| w.core.agents(connected).into_iter().map(|a| a.name).collect::<Vec<_>>();
     assert_eq!(names(&w, false), ["alice", "bob", "worker"]);
     assert_eq!(names(&w, true), ["alice", "worker"]);
     let counts = w.core.counts();

@@ -1,9 +1,10 @@
 //! One sender, one recipient: the durable and the volatile way.
 
-use posthouse_protocol::payload::{Error, Nack};
+use posthouse_protocol::payload::Nack;
 use posthouse_protocol::{Durability, Encoding, ErrorCode, FrameType, Header, ReceiptState, SendMeta};
 
 use super::world::{World, body};
+use crate::post::core::queue::Bounds;
 
 fn volatile() -> Option<SendMeta> {
     Some(SendMeta { durability: Some(Durability::Volatile), ..SendMeta::default() })
@@ -230,38 +231,57 @@ fn time_to_live_ends_what_waits_and_nothing_else() {
 }
 
 #[test]
-fn an_inbox_is_bounded_and_says_so() {
+fn a_full_inbox_refuses_and_keeps_what_it_has() {
+    let mut w = World::new();
+    let (a, b) = (w.client("alice"), w.client("bob"));
+    let c = w.client("carol");
+    w.leave(b);
+    w.core.inbox = Bounds { messages: 3, bytes: 1000 };
+    for n in 0..3 {
+        w.send(a, &format!("m{n}"), "bob", "small");
+    }
+    assert!(w.received_of(a, FrameType::Error).is_empty());
+    w.send(a, "m3", "bob", "small");
+    let (id, error) = w.error(a);
+    assert_eq!((id.as_str(), error.code), ("m3", ErrorCode::QueueFull));
+    w.send(a, "m4", "carol", &"x".repeat(2000));
+    assert_eq!(w.error(a).1.code, ErrorCode::QueueFull, "bytes are bounded as well");
+    w.received(a);
+    let b = w.client("bob");
+    for delivered in w.received_of(b, FrameType::Deliver) {
+        w.ack(b, &delivered);
+    }
+    w.send(a, "m5", "bob", "room again");
+    assert_eq!(w.bodies(b), ["room again"]);
+    assert!(w.bodies(c).is_empty());
+}
+
+#[test]
+fn bodies_beyond_a_mebibyte_leave_memory_and_come_back_in_order() {
     let mut w = World::new();
     let (a, b) = (w.client("alice"), w.client("bob"));
     w.leave(b);
-    let big = "x".repeat(900 * 1024);
-    let mut refused: Option<(String, Error)> = None;
-    for n in 0..400 {
-        w.send(a, &format!("m{n}"), "bob", &big);
-        if !w.received_of(a, FrameType::Error).is_empty() {
-            w.send(a, "last", "bob", &big);
-            refused = Some(w.error(a));
-            break;
-        }
+    let text = |n: usize| format!("{n} {}", "x".repeat(60_000));
+    for n in 0..100 {
+        w.send(a, &format!("m{n}"), "bob", &text(n));
     }
-    let (id, error) = refused.expect("300 MiB do not fit");
-    assert_eq!((id.as_str(), error.code), ("last", ErrorCode::QueueFull));
-    let accepted = w.journal.messages.len();
-    assert!((250..300).contains(&accepted), "{accepted}");
+    let bob = w.core.names.find(super::world::UID, "bob").unwrap();
+    let resident = |w: &World| w.core.names.get(bob).unwrap().queue.resident();
+    assert!(resident(&w) <= 1024 * 1024, "{}", resident(&w));
     let b = w.client("bob");
-    let mut count = 0;
+    let mut seen = Vec::new();
     loop {
         let frames = w.received_of(b, FrameType::Deliver);
         if frames.is_empty() {
             break;
         }
-        assert!(frames.len() <= 4, "bodies in memory are bounded");
         for frame in frames {
-            count += 1;
+            seen.push(body(&frame));
             w.ack(b, &frame);
+            assert!(resident(&w) <= 2 * 1024 * 1024, "{}", resident(&w));
         }
     }
-    assert_eq!(count, accepted, "what was spilled comes back");
+    assert_eq!(seen, (0..100).map(text).collect::<Vec<_>>());
 }
 
 #[test]

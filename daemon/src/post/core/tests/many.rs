@@ -165,7 +165,8 @@ fn membership_outlives_connection_and_daemon() {
 fn only_an_operator_moves_others_in_and_out_of_channels() {
     let mut w = World::new();
     let (a, b) = (w.client("alice"), w.client("bob"));
-    let admin = |member: &str| ChannelJoin { channel: "dev".into(), display_name: None, member: Some(member.into()) };
+    let admin =
+        |member: &str| ChannelJoin { channel: "dev".into(), display_name: None, member: Some(member.into()) };
     w.frame(a, Header::new(FrameType::ChannelJoin, "j", 0), &admin("bob"));
     assert_eq!(w.error(a).1.code, ErrorCode::Forbidden);
     let op = w.enter_as(World::hello("op"), Kind::Operator).unwrap().0;
@@ -202,7 +203,12 @@ fn shadows_see_copies_both_ways() {
             (message.body, data["_shadowDirection"].as_str().unwrap().to_owned())
         })
         .collect();
-    let expect = [("to bob", "incoming"), ("from bob", "outgoing"), ("to myself", "outgoing"), ("to myself", "incoming")];
+    let expect = [
+        ("to bob", "incoming"),
+        ("from bob", "outgoing"),
+        ("to myself", "outgoing"),
+        ("to myself", "incoming"),
+    ];
     assert_eq!(seen, expect.map(|(b, d)| (b.to_owned(), d.to_owned())));
     let mut ids: Vec<_> = copies.iter().map(|f| &f.header.id).collect();
     ids.dedup();

@@ -123,9 +123,13 @@ impl Play {
 
     fn repeat(&mut self, from: usize) {
         let (conn, number) = (self.sender(from), self.sent[from].to_string());
-        if let Some(first) = self.w.journal.messages.iter().find(|m| {
-            *m.sender == *SENDERS[from] && m.client_id.as_deref() == Some(&*number)
-        }) {
+        if let Some(first) = self
+            .w
+            .journal
+            .messages
+            .iter()
+            .find(|m| *m.sender == *SENDERS[from] && m.client_id.as_deref() == Some(&*number))
+        {
             let target = first.target.to_string();
             self.w.send(conn, &number, &target, &number);
         }
@@ -313,7 +317,12 @@ impl Play {
             assert_eq!(states.len(), 1, "{key:?} ended more than once: {states:?}");
         }
         for (message, recipient) in &self.accepted {
-            let known = self.w.journal.deliveries.keys().any(|(id, to)| id.to_string() == *message && **to == **recipient);
+            let known = self
+                .w
+                .journal
+                .deliveries
+                .keys()
+                .any(|(id, to)| id.to_string() == *message && **to == **recipient);
             assert!(known, "{message} was said to be accepted");
         }
         let typed: BTreeSet<_> = self.typed.iter().collect();

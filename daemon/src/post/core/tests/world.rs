@@ -77,7 +77,9 @@ impl World {
                 let receipts = self.journal.receipts(recall.first);
                 self.core.recalled(&recall, &receipts);
             }
-            if quiet && !(self.prompt && self.commit()) {
+            let due = self.core.next_due().is_some_and(|at| at <= self.now.mono);
+            self.core.tick();
+            if quiet && !due && !(self.prompt && self.commit()) {
                 return;
             }
         }
