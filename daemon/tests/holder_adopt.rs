@@ -10,7 +10,7 @@ use std::time::Duration;
 use posthoused::holder::link::{self, HolderEvent, LinkError, place};
 use posthoused::holder::run::{Exit, StreamId};
 use posthoused::holder::script::{State, Step};
-use posthoused::holder::wire::{ErrorCode, MAX_NOTE};
+use posthoused::holder::wire::{ErrorCode, FailureCode, MAX_NOTE};
 use support::{Held, Yard, bytes, canary, follow, operation};
 
 fn wait(ms: u64) -> Step {
@@ -198,6 +198,36 @@ async fn a_daemon_that_does_not_take_events_still_gets_answers_and_bounded_outpu
         held.next().await;
     }
     held.finish().await;
+}
+
+#[tokio::test]
+async fn a_lost_holder_is_told_to_whoever_asks_even_if_nobody_takes_events() {
+    let yard = Yard::new();
+    let spec = yard.shell("stty raw; while :; do echo flood; done");
+    let held = yard.start(&spec).await;
+    while held.link.handle.status().await.unwrap().streams[0].end < 1 << 20 {
+        tokio::task::yield_now().await;
+    }
+    let identity = held.link.handle.identity();
+    support::kill(identity.holder_pid);
+    let lost = async {
+        while held.link.handle.status().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(support::GENEROUS, lost).await.expect("an answer, if only that it is lost");
+    support::until_dead(identity.child_pid).await;
+}
+
+#[tokio::test]
+async fn two_holders_cannot_take_one_name() {
+    let yard = Yard::new();
+    let spec = yard.shell("read x");
+    let held = yard.start(&spec).await;
+    let error = link::spawn(&support::program(), &spec).await.unwrap_err();
+    assert!(matches!(error, LinkError::NotStarted { code: FailureCode::Socket, .. }), "{error}");
+    assert_eq!(held.link.handle.status().await.unwrap().exit, None);
+    Held::adopt(&spec.socket).await.finish().await;
 }
 
 #[tokio::test]

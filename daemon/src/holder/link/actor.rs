@@ -95,6 +95,7 @@ impl Actor {
         // Whoever asked learns first that no answer will come.
         self.asked.clear();
         self.orders.close();
+        while self.orders.recv().await.is_some() {}
         while let Some(event) = self.backlog.pop() {
             if self.events.send(event).await.is_err() {
                 return;

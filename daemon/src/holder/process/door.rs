@@ -52,7 +52,10 @@ impl Door {
         umask(before);
         let listener = bound?;
         listener.set_nonblocking(true)?;
-        fs::rename(&unnamed, path)?;
+        // Unlike a rename, this does not replace another holder's name.
+        let named = fs::hard_link(&unnamed, path);
+        fs::remove_file(&unnamed)?;
+        named?;
         let inode = fs::symlink_metadata(path)?.ino();
         Ok(Self { listener, path: path.to_owned(), inode, guests: Vec::new(), outer })
     }

@@ -97,7 +97,10 @@ impl Holder {
     pub fn serve_until_collected(mut self) {
         loop {
             let deadline = self.advance(Instant::now());
-            self.publish();
+            if self.publish().is_err() {
+                self.replace_daemon(None);
+                continue;
+            }
             if self.may_leave() {
                 self.door.close();
                 if let Some(group) = &self.group {
@@ -142,28 +145,24 @@ impl Holder {
     }
 
     /// Sends what the daemon may have, in order: reports, output, and what the output must precede.
-    fn publish(&mut self) {
+    fn publish(&mut self) -> io::Result<()> {
         let Some(daemon) = &mut self.daemon else {
             self.news.clear();
-            return;
+            return Ok(());
         };
         for report in self.news.drain(..) {
             daemon.push(0, &Event::Operation(Operation { report }));
         }
-        if publish_to(daemon, &mut self.outlets, &mut self.held_back).is_err() {
-            self.replace_daemon(None);
-        }
+        publish_to(daemon, &mut self.outlets, &mut self.held_back)
     }
 
     fn may_leave(&self) -> bool {
-        if self.collected {
-            return self.daemon.as_ref().is_none_or(Conn::is_flushed);
+        if !self.is_gone() || self.daemon.as_ref().is_some_and(|daemon| !daemon.is_flushed()) {
+            return false;
         }
-        let forsaken = || {
-            self.signals.terminated.load(Ordering::Relaxed)
-                || (self.daemon.is_none() && !self.door.is_reachable())
-        };
-        self.is_gone() && forsaken()
+        self.collected
+            || self.signals.terminated.load(Ordering::Relaxed)
+            || (self.daemon.is_none() && !self.door.is_reachable())
     }
 
     fn wait(&self, deadline: Option<Instant>) -> Vec<Ready> {

@@ -17,8 +17,12 @@ use crate::holder::wire::{Event, Exited, Remains};
 /// How long the exit is held back for output that is still in the terminal. Only descendants that
 /// keep the terminal open make it last that long.
 const DRAIN: Duration = Duration::from_millis(50);
-/// The least time between two looks for survivors that nobody is ending.
+/// The least time between two looks for survivors while the run is being ended.
+const ENDING_LOOK_PAUSE: Duration = Duration::from_millis(2);
+/// The same when nobody is ending it.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
+/// How often survivors are looked for whose end no signal tells: marked ones outside of the tree.
+const IDLE_LOOK_PAUSE: Duration = Duration::from_secs(5);
 /// Survivors named in one message.
 pub(super) const MAX_NAMED: usize = 64;
 
@@ -80,26 +84,29 @@ impl Holder {
     }
 
     pub(super) fn advance_life(&mut self, now: Instant) -> Option<Instant> {
-        match self.life {
-            Life::Draining { exit, until } => {
-                if now < until && !self.outlets.iter().all(Outlet::has_ended) {
-                    return Some(until);
-                }
-                self.conclude(exit, now);
+        if let Life::Draining { exit, until } = self.life {
+            if now < until && !self.outlets.iter().all(Outlet::has_ended) {
+                return Some(until);
             }
-            Life::Over { remains: Left::Processes { looked, look_again: true, .. }, .. } => {
-                let due = if self.ending.is_some() { now } else { looked + LOOK_PAUSE };
-                if now < due {
-                    return Some(due);
-                }
-                self.look(now);
-            }
-            Life::Running | Life::Over { .. } => return None,
+            self.conclude(exit, now);
         }
-        match self.life {
-            Life::Over { remains: Left::Processes { look_again: true, .. }, .. } => Some(now + LOOK_PAUSE),
-            _ => None,
+        if self.next_look().is_some_and(|due| due <= now) {
+            self.look(now);
         }
+        self.next_look()
+    }
+
+    /// When to look for survivors next, if there may be any.
+    fn next_look(&self) -> Option<Instant> {
+        let Life::Over { remains: Left::Processes { looked, look_again, .. }, .. } = &self.life else {
+            return None;
+        };
+        let pause = match (look_again, &self.ending) {
+            (true, Some(_)) => ENDING_LOOK_PAUSE,
+            (true, None) => LOOK_PAUSE,
+            (false, _) => IDLE_LOOK_PAUSE,
+        };
+        Some(*looked + pause)
     }
 
     fn conclude(&mut self, exit: Exit, now: Instant) {
