@@ -260,6 +260,7 @@ async fn a_killed_holder_is_lost_and_its_socket_can_be_buried() {
     support::kill(identity.holder_pid);
     let why = held.lost().await;
     assert!(matches!(why, LinkError::Lost | LinkError::Io(_)), "{why}");
+    support::until_dead(identity.holder_pid).await;
     let error = link::adopt(&spec.socket).await.unwrap_err();
     assert!(matches!(error, LinkError::NoHolder { .. }), "{error}");
     assert!(place::bury(&spec.socket).unwrap());

@@ -75,6 +75,32 @@ async fn the_child_gets_exactly_the_environment_it_was_given_and_default_signals
 }
 
 #[tokio::test]
+async fn a_holder_has_no_terminal_and_no_descriptors_of_the_daemon() {
+    let yard = Yard::new();
+    let held = yard.start(&yard.shell("read x")).await;
+    let identity = held.link.handle.identity();
+    let session = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        fields.split(' ').nth(3).unwrap().parse::<u32>().unwrap()
+    };
+    while session(identity.holder_pid) != identity.holder_pid {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(session(identity.child_pid), identity.child_pid);
+    let stdio: Vec<_> =
+        (0..3).map(|fd| fs::read_link(format!("/proc/{}/fd/{fd}", identity.holder_pid)).unwrap()).collect();
+    assert_eq!(stdio, ["/dev/null"; 3].map(std::path::PathBuf::from));
+    // Three for the standard ones, two for the terminal, a socket, a daemon and two for signals, and
+    // those two once more for the handlers.
+    let open = fs::read_dir(format!("/proc/{}/fd", identity.holder_pid)).unwrap().count();
+    assert!(open <= 11, "{open} descriptors");
+    let of_the_child = fs::read_dir(format!("/proc/{}/fd", identity.child_pid)).unwrap().count();
+    assert!(of_the_child <= 4, "{of_the_child} descriptors (a shell may keep its terminal twice)");
+    held.finish().await;
+}
+
+#[tokio::test]
 async fn all_output_comes_before_the_exit_however_fast_the_child_leaves() {
     let yard = Yard::new();
     let expected = canary(600_000);

@@ -1,7 +1,7 @@
 //! Reading `/proc`: one process's place in the tree, its owner and its run mark.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 
 use super::run::{RUN_MARK, RunId};
@@ -25,7 +25,7 @@ impl Stat {
 }
 
 pub(super) fn stat(pid: u32) -> io::Result<Stat> {
-    let text = fs::read(format!("/proc/{pid}/stat"))?;
+    let text = slurp(pid, "stat")?;
     parse_stat(&String::from_utf8_lossy(&text)).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
 }
 
@@ -44,7 +44,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
 /// The run a process's environment says it belongs to. `None` also when the environment cannot be
 /// read: it is another user's, or the process is gone.
 pub(super) fn mark(pid: u32) -> Option<RunId> {
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let environment = slurp(pid, "environ").ok()?;
     environment
         .split(|byte| *byte == 0)
         .find_map(|entry| entry.strip_prefix(RUN_MARK.as_bytes())?.strip_prefix(b"="))
@@ -53,7 +53,7 @@ pub(super) fn mark(pid: u32) -> Option<RunId> {
 
 /// The second word of a process's command line.
 pub(super) fn first_argument(pid: u32) -> Option<String> {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let line = slurp(pid, "cmdline").ok()?;
     let word = line.split(|byte| *byte == 0).nth(1)?;
     String::from_utf8(word.to_vec()).ok()
 }
@@ -67,6 +67,13 @@ pub(super) fn owner(pid: u32) -> Option<u32> {
 pub(super) fn all() -> io::Result<impl Iterator<Item = u32>> {
     let entries = fs::read_dir("/proc")?;
     Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
+}
+
+/// Files here claim to be empty, so that reading them into a small buffer takes many small reads.
+fn slurp(pid: u32, file: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(4096);
+    File::open(format!("/proc/{pid}/{file}"))?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

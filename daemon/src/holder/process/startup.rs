@@ -1,4 +1,4 @@
-//! From exec to the loop: read the spec, become independent, listen, start the child, answer.
+//! From exec to the loop: read the spec, listen, start the child, answer, become independent.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -16,7 +16,7 @@ use signal_hook::low_level::pipe;
 use super::door::Door;
 use super::holder::{Holder, Signals};
 use super::launch::{close_stdio, failed, launch};
-use crate::holder::ancestry::{HOLDER_NAME, runs_of};
+use crate::holder::ancestry::{HOLDER_NAME, Runs, runs_of};
 use crate::holder::wire::{Command, Event, Failed, FailureCode, Launch, MAX_FRAME, Started};
 
 /// Runs the holder process: one LAUNCH frame on standard input, one STARTED or FAILED on standard
@@ -27,6 +27,10 @@ pub fn main() -> ExitCode {
             // A daemon that died meanwhile finds this holder by its socket.
             let _ = answer(&Event::Started(started));
             let _ = close_stdio();
+            // A session of its own, so that no terminal signals it. Not before the answer: moving
+            // to a new session costs a turn in the scheduler's queue. It fails only for the leader
+            // of a group, which nobody but a person at a shell makes it.
+            let _ = nix::unistd::setsid();
             holder.serve_until_collected();
             ExitCode::SUCCESS
         }
@@ -39,8 +43,7 @@ pub fn main() -> ExitCode {
 
 fn start() -> Result<(Holder, Started), Failed> {
     let spec = read_spec()?;
-    let outer = become_independent()
-        .map_err(|e| failed(FailureCode::Process, "leave the daemon's session", Some(&e)))?;
+    let outer = become_holder().map_err(|e| failed(FailureCode::Process, "become a subreaper", Some(&e)))?;
     let signals =
         listen_to_signals().map_err(|e| failed(FailureCode::Process, "handle signals", Some(&e)))?;
     let path = PathBuf::from(OsString::from_vec(spec.socket.clone()));
@@ -83,12 +86,10 @@ fn answer(event: &Event) -> io::Result<()> {
     out.flush()
 }
 
-/// A session of its own (no terminal can signal it), parent of every orphan below it, and a name
-/// that [`crate::holder::ancestry`] knows. Returns the runs this holder was started within.
-fn become_independent() -> io::Result<Vec<crate::holder::run::RunId>> {
+/// Parent of every orphan below it, under a name that [`crate::holder::ancestry`] knows. Returns
+/// the runs this holder was started within.
+fn become_holder() -> io::Result<Runs> {
     let outer = runs_of(std::os::unix::process::parent_id()).unwrap_or_default();
-    // Fails only for a group leader, as when started from a shell by hand.
-    let _ = nix::unistd::setsid();
     nix::sys::prctl::set_child_subreaper(true)?;
     let name = std::ffi::CString::new(HOLDER_NAME)?;
     nix::sys::prctl::set_name(&name)?;
