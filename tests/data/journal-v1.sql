@@ -46,8 +46,13 @@ CREATE TABLE delivery (
     reason         TEXT,
     PRIMARY KEY (message, owner, recipient)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX delivery_inbox ON delivery (owner, recipient, seq);
-CREATE INDEX delivery_open ON delivery (owner, recipient, seq, size) WHERE ended = 0;
+CREATE INDEX delivery_open ON delivery (seq, owner, recipient, size) WHERE ended = 0;
+CREATE TABLE inbox (
+    owner     INTEGER NOT NULL,
+    recipient TEXT    NOT NULL,
+    seq       INTEGER NOT NULL,
+    PRIMARY KEY (owner, recipient, seq)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE dedupe (
     owner       INTEGER NOT NULL,
     sender      TEXT    NOT NULL,
@@ -56,6 +61,8 @@ CREATE TABLE dedupe (
     accepted_ms INTEGER NOT NULL,
     PRIMARY KEY (owner, sender, client_id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE settled (seq INTEGER NOT NULL) STRICT;
+INSERT INTO settled VALUES (0);
 CREATE TABLE document (
     kind  TEXT    NOT NULL,
     owner INTEGER NOT NULL,

@@ -6,27 +6,23 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 use serde::Serialize;
 
 use super::event::EVENT_VERSION;
-use super::message::{MAX_REASON, MessageId};
+use super::lookup::Lookup;
+use super::message::MAX_REASON;
 use super::{
     Advance, Committed, Document, DocumentKey, EventKind, Message, NewDelivery, NewEvent, Op, Refused, Seq,
     Subject,
 };
 use posthouse_protocol::ReceiptState;
 
-/// How long a client id is remembered.
-pub const DEDUPE_MS: u64 = 24 * 60 * 60 * 1000;
-
 /// The prepared statements of the writer, and the next position.
 pub(super) struct Rows<'db> {
     next: i64,
     now_ms: u64,
     json: Vec<u8>,
+    lookup: Lookup<'db>,
     event: Statement<'db>,
     message: Statement<'db>,
     delivery: Statement<'db>,
-    claim_client_id: Statement<'db>,
-    claimed_client_id: Statement<'db>,
-    reclaim_client_id: Statement<'db>,
     step: Statement<'db>,
     end: Statement<'db>,
     state: Statement<'db>,
@@ -62,6 +58,7 @@ impl<'db> Rows<'db> {
             next: last + 1,
             now_ms: 0,
             json: Vec::with_capacity(256),
+            lookup: Lookup::prepare(db)?,
             event: db.prepare(
                 "INSERT INTO event (seq, version, owner, kind, subject, cause, actor, data, at_ms)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -75,16 +72,6 @@ impl<'db> Rows<'db> {
                 "INSERT INTO delivery (message, owner, recipient, seq, state, ended, expects_answer, size, attempt,
                                        updated_ms, reason)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10)",
-            )?,
-            claim_client_id: db.prepare(
-                "INSERT OR IGNORE INTO dedupe (owner, sender, client_id, message, accepted_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?,
-            claimed_client_id: db.prepare(
-                "SELECT message, accepted_ms FROM dedupe WHERE owner = ?1 AND sender = ?2 AND client_id = ?3",
-            )?,
-            reclaim_client_id: db.prepare(
-                "UPDATE dedupe SET message = ?4, accepted_ms = ?5 WHERE owner = ?1 AND sender = ?2 AND client_id = ?3",
             )?,
             // A step leaves `ended` alone, so that SQLite need not look at the index of open deliveries.
             step: db.prepare(
@@ -114,9 +101,25 @@ impl<'db> Rows<'db> {
         self.now_ms
     }
 
-    /// Takes back the positions given out since `next`, after a rollback.
-    pub(super) fn rewind(&mut self, next: i64) {
+    /// The last message that is in the look-up tables.
+    pub(super) fn settled(&self) -> i64 {
+        self.lookup.settled()
+    }
+
+    /// Called at the end of each transaction: brings the look-up tables up to date if they lag far enough.
+    pub(super) fn settle(&mut self) -> rusqlite::Result<()> {
+        self.lookup.settle(self.next - 1)
+    }
+
+    /// The transaction is committed.
+    pub(super) fn committed(&mut self) {
+        self.lookup.committed();
+    }
+
+    /// The transaction was rolled back to where `next` was the next position.
+    pub(super) fn rolled_back(&mut self, next: i64) {
         self.next = next;
+        self.lookup.rolled_back();
     }
 
     /// Applies the operations of one submission.
@@ -146,7 +149,7 @@ impl<'db> Rows<'db> {
         let m = message;
         let id = m.id.0.as_bytes();
         let now = millis(m.accepted_ms);
-        if let Some(first) = self.claim(m)? {
+        if let Some(first) = self.lookup.claim(m)? {
             return Ok(Some(Refused::Duplicate { op, first }));
         }
         let data = AcceptedData { to: &m.target, recipients: recipients.len() };
@@ -198,24 +201,6 @@ impl<'db> Rows<'db> {
                 to.reason.as_deref().map(short),
             ])?;
         }
-        Ok(None)
-    }
-
-    /// Claims the message's client id for it; the message that had claimed it already, if one did.
-    fn claim(&mut self, m: &Message) -> rusqlite::Result<Option<MessageId>> {
-        let Some(client_id) = m.client_id.as_deref() else { return Ok(None) };
-        let (id, now) = (m.id.0.as_bytes(), millis(m.accepted_ms));
-        if self.claim_client_id.execute(params![m.owner, &*m.sender, client_id, id, now])? > 0 {
-            return Ok(None);
-        }
-        let (first, at): (uuid::Uuid, i64) =
-            self.claimed_client_id.query_row(params![m.owner, &*m.sender, client_id], |row| {
-                Ok((uuid::Uuid::from_bytes(row.get(0)?), row.get(1)?))
-            })?;
-        if now.saturating_sub(at) < millis(DEDUPE_MS) {
-            return Ok(Some(MessageId(first)));
-        }
-        self.reclaim_client_id.execute(params![m.owner, &*m.sender, client_id, id, now])?;
         Ok(None)
     }
 

@@ -9,14 +9,18 @@ use tokio::sync::watch;
 
 use super::apply::Rows;
 use super::prune::{Pruner, Written};
+use super::wal::Copier;
 use super::writer::{Job, Submission};
 use super::{Committed, Durability, Op, Retention, Seq, WriteError};
 
 /// Most submissions in one transaction, so that the first of them need not wait for an endless last.
 const MAX_BATCH: usize = 4096;
 
-/// Events written before an idle moment is used to copy the log back into the database.
-const CHECKPOINT_EVENTS: i64 = 8192;
+/// Events after which the log is worth copying back; a quarter of its room, by rule of thumb.
+const COPY_EVENTS: u64 = 2048;
+
+/// Bytes of operations after which it is worth it as well.
+const COPY_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The thread's state. The statements borrow the connection, so both live on the thread's stack.
 struct Thread<'db> {
@@ -25,19 +29,21 @@ struct Thread<'db> {
     pruner: Pruner<'db>,
     /// Whether commits are flushed to disk, as the connection is set now.
     flushing: bool,
-    /// Position at the last checkpoint.
-    checkpointed: i64,
+    copier: &'db Copier,
+    /// Written since the copier was last woken.
+    uncopied: Written,
 }
 
 /// Runs until told to close or until every handle is gone. `ready` hears whether it could start.
 pub(super) fn run(
     db: &Connection,
+    copier: &Copier,
     retention: Retention,
     jobs: &Receiver<Job>,
     committed: &watch::Sender<Seq>,
     ready: impl FnOnce(rusqlite::Result<()>),
 ) {
-    let mut thread = match Thread::start(db, retention) {
+    let mut thread = match Thread::start(db, copier, retention) {
         Ok(thread) => thread,
         Err(error) => return ready(Err(error)),
     };
@@ -46,20 +52,18 @@ pub(super) fn run(
 
     let mut batch = Vec::new();
     loop {
-        let more = thread.gather(jobs, &mut batch);
+        let more = Thread::gather(jobs, &mut batch);
         thread.commit(&mut batch, committed);
         if !more {
             break;
         }
     }
-    thread.checkpoint();
 }
 
 impl<'db> Thread<'db> {
-    fn start(db: &'db Connection, retention: Retention) -> rusqlite::Result<Self> {
-        let rows = Rows::prepare(db)?;
-        let checkpointed = rows.next();
-        Ok(Self { db, rows, pruner: Pruner::prepare(db, retention)?, flushing: true, checkpointed })
+    fn start(db: &'db Connection, copier: &'db Copier, retention: Retention) -> rusqlite::Result<Self> {
+        let (rows, pruner) = (Rows::prepare(db)?, Pruner::prepare(db, retention)?);
+        Ok(Self { db, rows, pruner, flushing: true, copier, uncopied: Written::default() })
     }
 
     fn last(&self) -> Seq {
@@ -67,12 +71,8 @@ impl<'db> Thread<'db> {
     }
 
     /// Waits for one job and takes all that are queued; false when there will be no more.
-    fn gather(&mut self, jobs: &Receiver<Job>, batch: &mut Vec<Submission>) -> bool {
-        let first = jobs.try_recv().ok().or_else(|| {
-            self.rest();
-            jobs.recv().ok()
-        });
-        let mut next = first.unwrap_or(Job::Close);
+    fn gather(jobs: &Receiver<Job>, batch: &mut Vec<Submission>) -> bool {
+        let mut next = jobs.recv().unwrap_or(Job::Close);
         loop {
             match next {
                 Job::Submission(submission) => batch.push(submission),
@@ -118,8 +118,10 @@ impl<'db> Thread<'db> {
         }
         let before = self.rows.next();
         let outcomes = self.try_transaction(batch);
-        if outcomes.is_err() {
-            self.rows.rewind(before);
+        if outcomes.is_ok() {
+            self.rows.committed();
+        } else {
+            self.rows.rolled_back(before);
             // After some errors SQLite has rolled back by itself.
             if !self.db.is_autocommit()
                 && let Err(error) = self.db.execute_batch("ROLLBACK")
@@ -138,18 +140,20 @@ impl<'db> Thread<'db> {
         for submission in batch {
             outcomes.push(self.rows.apply(&submission.ops)?);
         }
+        self.rows.settle()?;
         let mut written = Written::default();
         for op in batch.iter().flat_map(|s| &s.ops) {
             written.bytes += op.weight() as u64;
             match op {
                 Op::Accept { recipients, .. } => written.receipts += recipients.len() as u64,
-                Op::Prune { now_ms } => self.pruner.sweep(*now_ms, self.rows.next())?,
+                Op::Prune { now_ms } => self.pruner.sweep(*now_ms, self.rows.next(), self.rows.settled())?,
                 Op::Advance(_) | Op::Event(_) | Op::Put(_) | Op::Delete(_) => {}
             }
         }
         written.events = (self.rows.next() - before).unsigned_abs();
-        self.pruner.after_batch(written, self.rows.now_ms(), self.rows.next())?;
+        self.pruner.after_batch(written, self.rows.now_ms(), self.rows.next(), self.rows.settled())?;
         self.db.prepare_cached("COMMIT")?.execute([])?;
+        self.copy_back(written);
         Ok(outcomes)
     }
 
@@ -163,17 +167,13 @@ impl<'db> Thread<'db> {
         Ok(())
     }
 
-    /// Nothing is queued: a good moment to copy the log back, if it has grown.
-    fn rest(&mut self) {
-        if self.rows.next() - self.checkpointed >= CHECKPOINT_EVENTS {
-            self.checkpoint();
-        }
-    }
-
-    fn checkpoint(&mut self) {
-        self.checkpointed = self.rows.next();
-        if let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            tracing::warn!(%error, "journal checkpoint failed");
+    /// Wakes the copier when enough has been written.
+    fn copy_back(&mut self, written: Written) {
+        self.uncopied.events += written.events;
+        self.uncopied.bytes += written.bytes;
+        if self.uncopied.events >= COPY_EVENTS || self.uncopied.bytes >= COPY_BYTES {
+            self.uncopied = Written::default();
+            self.copier.wake();
         }
     }
 }

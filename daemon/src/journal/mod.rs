@@ -18,11 +18,13 @@ mod error;
 mod event;
 mod json;
 mod lock;
+mod lookup;
 mod message;
 mod op;
 mod prune;
 mod read;
 mod schema;
+mod wal;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -31,13 +33,13 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-pub use apply::DEDUPE_MS;
 pub use desk::Desk;
 pub use document::{Document, DocumentKey, DocumentKind};
 pub use error::{OpenError, ReadError, SubmitError, WriteError};
 pub use event::{Event, EventKind, NewEvent, Seq, Subject};
 pub use json::{BoundedJson, DocumentValue, EventData, JsonError};
 pub use lock::{LOCK_FILE, LockError, StateLock};
+pub use lookup::DEDUPE_MS;
 pub use message::{Advance, Delivery, MAX_REASON, Message, MessageId, NewDelivery};
 pub use op::{Committed, Durability, Op, Refused};
 pub use prune::Retention;
@@ -78,6 +80,11 @@ impl Journal {
         let io = |source| OpenError::Io { path: path.clone(), source };
         // A new database's name must survive a power cut as well as its content.
         std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)?;
+        if let Err(error) = wal::make_room(&path) {
+            tracing::warn!(%error, "no room made for the journal's log; flushes will take longer");
+        }
+        let copier = schema::open_copier(&path).map_err(|e| OpenError::sqlite(&path, e))?;
+        let copier = wal::Copier::start(copier).map_err(io)?;
 
         let (jobs, queue) = mpsc::sync_channel(writer::MAX_QUEUED);
         let (committed, seen) = watch::channel(Seq(0));
@@ -86,7 +93,8 @@ impl Journal {
             .name("journal-writer".to_owned())
             .spawn(move || {
                 let ready = |outcome| drop(ready.send(outcome));
-                commit::run(&db, options.retention, &queue, &committed, ready);
+                commit::run(&db, &copier, options.retention, &queue, &committed, ready);
+                copier.stop();
             })
             .map_err(io)?;
         let writer = Writer::new(jobs, seen);

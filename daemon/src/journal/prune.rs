@@ -3,7 +3,8 @@
 
 use rusqlite::{Connection, Statement, params};
 
-use super::apply::{DEDUPE_MS, millis};
+use super::apply::millis;
+use super::lookup::DEDUPE_MS;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -74,6 +75,9 @@ pub(super) struct Pruner<'db> {
     messages: Statement<'db>,
     delete_message: Statement<'db>,
     delete_deliveries: Statement<'db>,
+    delete_inboxes: Statement<'db>,
+    /// For a message that goes before it was settled: its client id counts for a day all the same.
+    keep_claim: Statement<'db>,
     dedupe: Statement<'db>,
     delete_dedupe: Statement<'db>,
 }
@@ -100,6 +104,15 @@ impl<'db> Pruner<'db> {
             )?,
             delete_message: db.prepare("DELETE FROM message WHERE seq = ?1")?,
             delete_deliveries: db.prepare("DELETE FROM delivery WHERE message = ?1")?,
+            delete_inboxes: db.prepare(
+                "DELETE FROM inbox WHERE (owner, recipient, seq) IN
+                 (SELECT owner, recipient, seq FROM delivery WHERE message = ?1)",
+            )?,
+            keep_claim: db.prepare(
+                "INSERT OR REPLACE INTO dedupe (owner, sender, client_id, message, accepted_ms)
+                 SELECT owner, sender, client_id, id, accepted_ms FROM message
+                 WHERE seq = ?1 AND client_id IS NOT NULL",
+            )?,
             dedupe: db.prepare(
                 "SELECT owner, sender, client_id, accepted_ms FROM dedupe
                  WHERE (owner, sender, client_id) > (?1, ?2, ?3) ORDER BY owner, sender, client_id LIMIT ?4",
@@ -110,28 +123,34 @@ impl<'db> Pruner<'db> {
     }
 
     /// Called within each batch's transaction; takes steps once enough has been written. `next` is the position that
-    /// the next event gets.
-    pub(super) fn after_batch(&mut self, written: Written, now_ms: u64, next: i64) -> rusqlite::Result<()> {
+    /// the next event gets, `settled` the last message that is in the look-up tables.
+    pub(super) fn after_batch(
+        &mut self,
+        written: Written,
+        now_ms: u64,
+        next: i64,
+        settled: i64,
+    ) -> rusqlite::Result<()> {
         self.receipts += written.receipts;
         self.since_step.events += written.events;
         self.since_step.bytes += written.bytes;
         let due = (self.since_step.events / EVERY).max(self.since_step.bytes / EVERY_BYTES);
         if due > 0 {
             self.since_step = Written::default();
-            self.steps(due.min(MAX_STEPS), now_ms, next)?;
+            self.steps(due.min(MAX_STEPS), now_ms, next, settled)?;
         }
         Ok(())
     }
 
     /// Many steps at once, for [`super::Op::Prune`].
-    pub(super) fn sweep(&mut self, now_ms: u64, next: i64) -> rusqlite::Result<()> {
-        self.steps(MAX_STEPS, now_ms, next)
+    pub(super) fn sweep(&mut self, now_ms: u64, next: i64, settled: i64) -> rusqlite::Result<()> {
+        self.steps(MAX_STEPS, now_ms, next, settled)
     }
 
-    fn steps(&mut self, most: u64, now_ms: u64, next: i64) -> rusqlite::Result<()> {
+    fn steps(&mut self, most: u64, now_ms: u64, next: i64, settled: i64) -> rusqlite::Result<()> {
         for _ in 0..most {
             let mut surplus = self.bytes_in_use()?.saturating_sub(self.keep.bytes);
-            let messages = self.prune_messages(now_ms, &mut surplus)?;
+            let messages = self.prune_messages(now_ms, settled, &mut surplus)?;
             let events = self.prune_events(now_ms, next, surplus)?;
             let dedupe = self.prune_dedupe(now_ms)?;
             if !(messages || events || dedupe) {
@@ -148,7 +167,7 @@ impl<'db> Pruner<'db> {
     }
 
     /// Removes ended messages with their receipts, and takes what that frees off `surplus` (bytes); whether to go on.
-    fn prune_messages(&mut self, now_ms: u64, surplus: &mut u64) -> rusqlite::Result<bool> {
+    fn prune_messages(&mut self, now_ms: u64, settled: i64, surplus: &mut u64) -> rusqlite::Result<bool> {
         let cutoff = millis(now_ms.saturating_sub(self.keep.message_age_ms));
         let (mut seen, mut removed) = (0, false);
         let mut rows = self.messages.query(params![self.messages_after, STEP])?;
@@ -161,6 +180,10 @@ impl<'db> Pruner<'db> {
             seen += 1;
             self.messages_after = seq;
             if !open {
+                if seq > settled {
+                    self.keep_claim.execute([seq])?;
+                }
+                self.delete_inboxes.execute([&id[..]])?;
                 let receipts = self.delete_deliveries.execute([&id[..]])? as u64;
                 self.delete_message.execute([seq])?;
                 self.receipts = self.receipts.saturating_sub(receipts);

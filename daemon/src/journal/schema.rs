@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::OpenError;
+use super::{OpenError, wal};
 
 /// "PHSE": marks the database as a Posthouse journal.
 const APPLICATION_ID: i64 = 0x5048_5345;
@@ -18,10 +18,6 @@ const MIGRATIONS: &[&str] = &[include_str!("schema/v1.sql")];
 /// The schema version this program writes.
 #[allow(clippy::cast_possible_wrap, reason = "a handful of migrations")]
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
-
-/// Pages the log may hold before a commit copies it back by itself: 64 MiB. Large, because hot pages are rewritten by
-/// most commits and copying back is what frees nothing and costs a flush.
-const CHECKPOINT_PAGES: i64 = 16 * 1024;
 
 /// Opens the writer's connection, creating or migrating the database.
 pub(super) fn open_writer(path: &Path, max_bytes: Option<u64>) -> Result<Connection, OpenError> {
@@ -48,6 +44,16 @@ pub(super) fn open_writer(path: &Path, max_bytes: Option<u64>) -> Result<Connect
             })?;
         }
     }
+    Ok(db)
+}
+
+/// Opens a connection for copying the log back into the database.
+pub(super) fn open_copier(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    db.pragma_update(None, "synchronous", "FULL")?;
     Ok(db)
 }
 
@@ -78,7 +84,7 @@ fn check(db: &Connection, path: &Path) -> Result<i64, OpenError> {
 fn configure(db: &Connection, max_bytes: Option<u64>) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    db.pragma_update(None, "wal_autocheckpoint", wal::PAGES)?;
     db.pragma_update(None, "foreign_keys", false)?;
     db.pragma_update(None, "cache_size", -16 * 1024)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;

@@ -12,7 +12,7 @@ use posthoused::journal::*;
 use crate::build::*;
 
 /// In debug builds this only checks that the bench works.
-const MESSAGES: u64 = if cfg!(debug_assertions) { 4_000 } else { 400_000 };
+const MESSAGES: u64 = if cfg!(debug_assertions) { 4_000 } else { 200_000 };
 const ROUND_TRIPS: u64 = if cfg!(debug_assertions) { 50 } else { 2_000 };
 
 #[test]

@@ -51,3 +51,41 @@ fn after_a_day_the_id_may_be_used_again() {
     let late = commit(&writer, vec![at(4, NOW + DEDUPE_MS + 1)]).unwrap();
     assert_eq!(late.refused, [Refused::Duplicate { op: 0, first: id(3) }]);
 }
+
+/// Client ids move from memory to their table in bulk; none may fall between.
+#[test]
+fn every_id_of_thousands_is_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(dir.path());
+    let repeats = |journal: &Journal| {
+        let ops =
+            (0..5000).map(|n| accept_as(Message { id: id(n + 10_000), ..message(n) }, &["bob"])).collect();
+        commit(&journal.writer(), ops).unwrap().refused.len()
+    };
+    for n in 0..5000 {
+        journal.writer().submit(vec![accept(n)], Durability::Relaxed, Done::None).unwrap();
+    }
+    assert_eq!(repeats(&journal), 5000);
+    journal.close();
+    journal = open(dir.path());
+    assert_eq!(repeats(&journal), 5000);
+    let reader = journal.reader().unwrap();
+    for n in [0, 2047, 2048, 4999] {
+        assert_eq!(reader.by_client_id(OWNER, "alice", &format!("c{n}")).unwrap(), Some(id(n)));
+    }
+}
+
+#[test]
+fn an_id_outlives_its_message_within_the_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let retention = Retention { message_age_ms: 1000, ..Default::default() };
+    let journal = Journal::open(dir.path(), Options { retention, max_bytes: None }).unwrap();
+    let ended = advance(1, "bob", posthouse_protocol::ReceiptState::Delivered);
+    commit(&journal.writer(), vec![accept(1), ended]).unwrap();
+    commit(&journal.writer(), vec![Op::Prune { now_ms: NOW + 2000 }]).unwrap();
+    assert_eq!(journal.reader().unwrap().message(id(1)).unwrap(), None);
+    journal.close();
+    let repeat = accept_as(Message { id: id(2), accepted_ms: NOW + 3000, ..message(1) }, &["bob"]);
+    let outcome = commit(&open(dir.path()).writer(), vec![repeat]).unwrap();
+    assert_eq!(outcome.refused, [Refused::Duplicate { op: 0, first: id(1) }]);
+}

@@ -46,6 +46,42 @@ fn an_inbox_is_its_recipients_and_in_order() {
     assert!(reader.inbox(&others).unwrap().rows.is_empty());
 }
 
+/// The table of inboxes lags behind; a reader must not see where it ends.
+#[test]
+fn a_long_inbox_has_no_seam() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    let writer = journal.writer();
+    let recipients = ["bob", "carol"];
+    for n in 0..5000 {
+        let name = recipients[n as usize % 2];
+        writer
+            .submit(vec![accept_as(from(n, "alice", name), &[name])], Durability::Relaxed, Done::None)
+            .unwrap();
+    }
+    commit(&writer, vec![accept_as(from(5000, "alice", "bob"), &["bob"])]).unwrap();
+    let reader = journal.reader().unwrap();
+    let expected: Vec<_> = (0..=5000).step_by(2).map(id).collect();
+    for order in [Order::Ascending, Order::Descending] {
+        for unread_only in [false, true] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let page = reader.inbox(&InboxQuery { order, unread_only, after, ..all(700) }).unwrap();
+                found.extend(ids(&page));
+                after = page.rows.last().map(|open| open.stored.seq);
+                if !page.more {
+                    break;
+                }
+            }
+            if order == Order::Descending {
+                found.reverse();
+            }
+            assert_eq!(found.len(), expected.len(), "{order:?}, unread only: {unread_only}");
+            assert!(found == expected);
+        }
+    }
+}
+
 #[test]
 fn a_page_is_bounded_by_bytes_too() {
     let dir = tempfile::tempdir().unwrap();
@@ -66,13 +102,15 @@ fn a_new_daemon_finds_what_has_not_ended() {
     let ended = (0..50).filter(|n| n % 5 != 0);
     commit(&writer, ended.map(|n| advance(n, "bob", ReceiptState::Delivered)).collect()).unwrap();
     commit(&writer, vec![advance(5, "bob", ReceiptState::Written)]).unwrap();
+    // A page never ends between two recipients of a message, or the cursor would pass over the second.
+    commit(&writer, vec![accept_as(from(51, "carol", "*"), &["bob", "dave", "erin"])]).unwrap();
     journal.close();
 
     let journal = open(dir.path());
     let reader = journal.reader().unwrap();
     let (mut found, mut after) = (Vec::new(), Seq(0));
     loop {
-        let page = reader.unfinished(after, 4).unwrap();
+        let page = reader.unfinished(after, 1).unwrap();
         found.extend(page.rows.iter().map(|o| (o.delivery.message, o.delivery.recipient.to_string())));
         match page.rows.last() {
             Some(last) if page.more => after = last.delivery.seq,
@@ -80,12 +118,14 @@ fn a_new_daemon_finds_what_has_not_ended() {
         }
     }
     let mut expected: Vec<_> = (0..50).step_by(5).map(|n| (id(n), "bob".to_owned())).collect();
-    expected.extend([(id(50), "bob".into()), (id(50), "dave".into())]);
+    for (n, recipient) in [(50, "bob"), (50, "dave"), (51, "bob"), (51, "dave"), (51, "erin")] {
+        expected.push((id(n), recipient.into()));
+    }
     assert_eq!(found, expected);
 
     let totals = reader.open_totals().unwrap();
     let totals: Vec<_> = totals.iter().map(|t| (&*t.recipient, t.messages, t.bytes, t.oldest)).collect();
-    assert_eq!(totals, [("bob", 11, 11 * 256, Seq(1)), ("dave", 1, 256, Seq(51))]);
+    assert_eq!(totals, [("bob", 12, 12 * 256, Seq(1)), ("dave", 2, 512, Seq(51)), ("erin", 1, 256, Seq(93))]);
 }
 
 #[test]

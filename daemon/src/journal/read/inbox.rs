@@ -3,7 +3,7 @@
 use rusqlite::{named_params, params};
 
 use super::messages::{Order, Stored, stored};
-use super::{Page, Reader, limits, row};
+use super::{MAX_ROWS, PAGE_BYTES, Page, Reader, limits, row};
 use crate::journal::{Delivery, ReadError, Seq};
 
 /// Which of a recipient's messages; none of a filter means any.
@@ -51,20 +51,53 @@ pub struct OpenTotal {
     pub oldest: Seq,
 }
 
+/// The part of an inbox that is in its table.
+const SETTLED: &str = "inbox i
+    JOIN message m ON m.seq = i.seq
+    JOIN delivery d ON d.message = m.id AND d.owner = i.owner AND d.recipient = i.recipient
+    WHERE i.owner = :owner AND i.recipient = :recipient AND i.seq";
+
+/// The messages after that, which are few.
+const RECENT: &str = "message m
+    JOIN delivery d ON d.message = m.id AND d.owner = :owner AND d.recipient = :recipient
+    WHERE m.seq > (SELECT seq FROM settled) AND m.seq";
+
+/// Those that have not ended, of everyone: they have an index of their own.
+const UNREAD: &str = "delivery d INDEXED BY delivery_open
+    JOIN message m ON m.seq = d.seq
+    WHERE d.ended = 0 AND d.owner = :owner AND d.recipient = :recipient AND d.seq";
+
 impl Reader {
     /// A recipient's messages in the chosen order, with how far each has come.
     pub fn inbox(&self, query: &InboxQuery) -> Result<Page<Open>, ReadError> {
-        let (limit, sql_limit) = limits(query.limit);
-        // Two statements, because only the constant condition lets SQLite use the small index of open deliveries.
-        let ended = if query.unread_only { "AND d.ended = 0" } else { "" };
+        if query.unread_only {
+            return self.inbox_part(UNREAD, query, query.limit);
+        }
+        let (first, second) = match query.order {
+            Order::Ascending => (SETTLED, RECENT),
+            Order::Descending => (RECENT, SETTLED),
+        };
+        // One snapshot for both, or a message that is settled in between would be missed.
+        let snapshot = self.db.unchecked_transaction()?;
+        let mut page = self.inbox_part(first, query, query.limit)?;
+        let left = query.limit.min(MAX_ROWS).saturating_sub(page.rows.len());
+        if !page.more {
+            let rest = self.inbox_part(second, query, left)?;
+            page.rows.extend(rest.rows);
+            page.more = rest.more;
+        }
+        snapshot.finish()?;
+        Ok(page)
+    }
+
+    fn inbox_part(&self, part: &str, query: &InboxQuery, limit: usize) -> Result<Page<Open>, ReadError> {
+        let (limit, sql_limit) = limits(limit);
         let (compare, order) = query.order.sql();
         let sql = format!(
-            "SELECT {}, {} FROM delivery d JOIN message m ON m.seq = d.seq
-             WHERE d.owner = :owner AND d.recipient = :recipient
-               AND d.seq {compare} :after {ended}
+            "SELECT {}, {} FROM {part} {compare} :after
                AND (:sender IS NULL OR m.sender = :sender)
                AND (:target IS NULL OR m.target = :target)
-             ORDER BY d.seq {order} LIMIT :limit",
+             ORDER BY m.seq {order} LIMIT :limit",
             row::MESSAGE,
             row::DELIVERY
         );
@@ -80,17 +113,30 @@ impl Reader {
     }
 
     /// What has not ended, of all recipients, in the order of acceptance after `after`: read page by page, every lane
-    /// of (sender, recipient, when) comes out first in, first out.
+    /// of (sender, recipient, when) comes out first in, first out. All recipients of a message are on one page, which
+    /// may exceed the limit for it; they share its body.
     pub fn unfinished(&self, after: Seq, limit: usize) -> Result<Page<Open>, ReadError> {
-        let (limit, sql_limit) = limits(limit);
+        let limit = limit.clamp(1, MAX_ROWS);
         let sql = format!(
-            "SELECT {}, {} FROM delivery d JOIN message m ON m.seq = d.seq
-             WHERE d.ended = 0 AND d.seq > :after ORDER BY d.seq, d.owner, d.recipient LIMIT :limit",
+            "SELECT {}, {} FROM delivery d INDEXED BY delivery_open JOIN message m ON m.seq = d.seq
+             WHERE d.ended = 0 AND d.seq > ?1 ORDER BY d.seq, d.owner, d.recipient",
             row::MESSAGE,
             row::DELIVERY
         );
-        let params = named_params! { ":after": after.0, ":limit": sql_limit };
-        self.page(&sql, params, limit, open, |open| open.stored.message.size())
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let mut found = statement.query(params![after.0])?;
+        let (mut rows, mut bytes) = (Vec::<Open>::new(), 0);
+        while let Some(row) = found.next()? {
+            let delivery = row::delivery(row, row::MESSAGE_COLUMNS)?;
+            let stored = match rows.last() {
+                Some(last) if last.stored.seq == delivery.seq => last.stored.clone(),
+                _ if rows.len() >= limit || bytes >= PAGE_BYTES => return Ok(Page { rows, more: true }),
+                _ => stored(row)?,
+            };
+            bytes += stored.message.size();
+            rows.push(Open { delivery, stored });
+        }
+        Ok(Page { rows, more: false })
     }
 
     /// How much each recipient has waiting; those with nothing are left out.

@@ -1,6 +1,6 @@
 //! Receipts: what can be proved about one message, for each of its recipients.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::{Reader, row};
 use crate::journal::{Delivery, MessageId, ReadError};
@@ -35,9 +35,13 @@ impl Reader {
         client_id: &str,
     ) -> Result<Option<MessageId>, ReadError> {
         let mut statement = self.db.prepare_cached(
-            "SELECT message FROM dedupe WHERE owner = ?1 AND sender = ?2 AND client_id = ?3",
+            "SELECT coalesce(
+                 (SELECT id FROM message WHERE seq > (SELECT seq FROM settled)
+                  AND owner = ?1 AND sender = ?2 AND client_id = ?3 ORDER BY seq DESC LIMIT 1),
+                 (SELECT message FROM dedupe WHERE owner = ?1 AND sender = ?2 AND client_id = ?3))",
         )?;
-        let found = statement.query_row(params![owner, sender, client_id], |row| row.get(0)).optional()?;
+        let found: Option<[u8; 16]> =
+            statement.query_row(params![owner, sender, client_id], |row| row.get(0))?;
         Ok(found.map(|bytes| MessageId(uuid::Uuid::from_bytes(bytes))))
     }
 }

@@ -52,11 +52,19 @@ CREATE TABLE delivery (
     PRIMARY KEY (message, owner, recipient)
 ) STRICT, WITHOUT ROWID;
 
--- Inboxes, whole and in order. Holds nothing that changes, so that a receipt's steps never touch it.
-CREATE INDEX delivery_inbox ON delivery (owner, recipient, seq);
+-- What has not ended yet: what a start, a spilled inbox and its bounds read. In the order of acceptance, so that a busy
+-- journal works on its last page only.
+CREATE INDEX delivery_open ON delivery (seq, owner, recipient, size) WHERE ended = 0;
 
--- What has not ended yet: what a start, a spilled inbox and its bounds read.
-CREATE INDEX delivery_open ON delivery (owner, recipient, seq, size) WHERE ended = 0;
+-- Two look-up tables whose keys come in nobody's order. They lag: `settled.seq` is the last message that is in them.
+
+-- Whole inboxes.
+CREATE TABLE inbox (
+    owner     INTEGER NOT NULL,
+    recipient TEXT    NOT NULL,
+    seq       INTEGER NOT NULL,
+    PRIMARY KEY (owner, recipient, seq)
+) STRICT, WITHOUT ROWID;
 
 -- Which client ids were used lately.
 CREATE TABLE dedupe (
@@ -67,6 +75,9 @@ CREATE TABLE dedupe (
     accepted_ms INTEGER NOT NULL,
     PRIMARY KEY (owner, sender, client_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE settled (seq INTEGER NOT NULL) STRICT;
+INSERT INTO settled VALUES (0);
 
 -- Small JSON values that are read whole at start.
 CREATE TABLE document (
