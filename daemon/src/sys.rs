@@ -21,6 +21,13 @@ pub enum ChildInput {
     Other,
 }
 
+/// Closes every descriptor but the standard three. A holder lives for days: what its daemon was
+/// handed by accident (the pipe of whoever started it) must not stay open that long.
+pub fn close_inherited() {
+    // SAFETY: called first thing in a single-threaded program, which has opened nothing yet.
+    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+}
+
 /// Lets the child of `command` lead a session of its own and start with default signal handling.
 pub fn lead_session(command: &mut Command, input: ChildInput) {
     let before_exec = move || {

@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use posthoused::holder::link::{self, HolderEvent, LinkError};
 use posthoused::holder::run::{Channel, Exit, Size, StreamId};
 use posthoused::holder::script::{State, Step};
@@ -77,6 +78,8 @@ async fn the_child_gets_exactly_the_environment_it_was_given_and_default_signals
 #[tokio::test]
 async fn a_holder_has_no_terminal_and_no_descriptors_of_the_daemon() {
     let yard = Yard::new();
+    let leak = fs::File::create(yard.path().join("leak")).unwrap();
+    fcntl(&leak, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
     let held = yard.start(&yard.shell("read x")).await;
     let identity = held.link.handle.identity();
     let session = |pid: u32| {
@@ -91,10 +94,13 @@ async fn a_holder_has_no_terminal_and_no_descriptors_of_the_daemon() {
     let stdio: Vec<_> =
         (0..3).map(|fd| fs::read_link(format!("/proc/{}/fd/{fd}", identity.holder_pid)).unwrap()).collect();
     assert_eq!(stdio, ["/dev/null"; 3].map(std::path::PathBuf::from));
-    // Three for the standard ones, two for the terminal, a socket, a daemon and two for signals, and
-    // those two once more for the handlers.
-    let open = fs::read_dir(format!("/proc/{}/fd", identity.holder_pid)).unwrap().count();
-    assert!(open <= 11, "{open} descriptors");
+    let open: Vec<_> = fs::read_dir(format!("/proc/{}/fd", identity.holder_pid))
+        .unwrap()
+        .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
+        .collect();
+    // The standard three, three for signals, the terminal twice, the listener and the daemon.
+    assert!(open.len() <= 10, "{open:?}");
+    assert!(!open.iter().any(|path| path.starts_with(yard.path())), "{open:?}");
     let of_the_child = fs::read_dir(format!("/proc/{}/fd", identity.child_pid)).unwrap().count();
     assert!(of_the_child <= 4, "{of_the_child} descriptors (a shell may keep its terminal twice)");
     held.finish().await;

@@ -18,10 +18,12 @@ use super::holder::{Holder, Signals};
 use super::launch::{close_stdio, failed, launch};
 use crate::holder::ancestry::{HOLDER_NAME, Runs, runs_of};
 use crate::holder::wire::{Command, Event, Failed, FailureCode, Launch, MAX_FRAME, Started};
+use crate::sys;
 
 /// Runs the holder process: one LAUNCH frame on standard input, one STARTED or FAILED on standard
 /// output, then service at its socket until the run has been collected.
 pub fn main() -> ExitCode {
+    sys::close_inherited();
     match start() {
         Ok((holder, started)) => {
             // A daemon that died meanwhile finds this holder by its socket.
