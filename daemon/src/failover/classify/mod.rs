@@ -3,6 +3,7 @@
 //! Typed codes are asked first, then sentences, then families of codes, then the bare status. Who speaks
 //! bounds how strong the evidence is, and what may move a session at all.
 
+mod block;
 mod body;
 mod frame;
 mod literal;

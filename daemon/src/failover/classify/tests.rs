@@ -128,10 +128,13 @@ fn class_of(seen: &Observation) -> &'static str {
 fn wrapped(text: &str, width: usize, indent: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
+        let lead = line.len() - line.trim_start().len();
+        out.push_str(&line[..lead]);
         let mut used = 0;
-        for word in line.split(' ') {
+        for word in line.trim_start().split(' ') {
             if used > 0 && used + 1 + word.len() > width {
                 out.push('\n');
+                out.push_str(&line[..lead]);
                 out.push_str(indent);
                 used = indent.len();
             } else if used > 0 {

@@ -56,6 +56,11 @@ fn words() {
         ("Claude AI usage limit reached|1795320000", "2026-11-22T04:00:00Z"),
         ("usage limit reached|1795320000000", "2026-11-22T04:00:00Z"),
         ("wrapped: try again at\n  11:09\n PM.", "2026-11-22T04:09:00Z"),
+        ("quota exceeded · resets tomorrow at 9am", "2026-11-22T14:00:00Z"),
+        ("You've exceeded your monthly limit, resets on Dec 1", "2026-12-01T05:00:00Z"),
+        ("Usage limit reached — available again at 18:00 (UTC)", "2026-11-22T18:00:00Z"),
+        ("Rate limit exceeded. Retry-After: 3600", "2026-11-22T04:00:00Z"),
+        ("5-hour usage limit reached. Resets in 4hr 10min.", "2026-11-22T07:10:00Z"),
     ] {
         assert_eq!(said(text, &here()), at(expected), "{text}");
     }

@@ -9,6 +9,8 @@ use jiff::{Timestamp, ToSpan};
 pub(super) enum When {
     /// Only the time of day.
     Daily(Time),
+    /// The time of day, tomorrow.
+    Tomorrow(Time),
     /// A day of the week.
     Weekly(Weekday, Time),
     /// A day of the year, without the year.
@@ -26,6 +28,10 @@ impl When {
             Self::Daily(time) => (0..=2)
                 .filter_map(|days| today.checked_add(days.days()).ok())
                 .find_map(|date| first_of(date.to_datetime(time), zone, Some(seen))),
+            Self::Tomorrow(time) => {
+                let tomorrow = today.checked_add(1.day()).ok()?;
+                first_of(tomorrow.to_datetime(time), zone, None)
+            }
             Self::Weekly(weekday, time) => (0..=8)
                 .filter_map(|days| today.checked_add(days.days()).ok())
                 .filter(|date| date.weekday() == weekday)

@@ -20,6 +20,8 @@ struct Patterns {
     month_day: Regex,
     day_month: Regex,
     weekday: Regex,
+    tomorrow: Regex,
+    bare_date: Regex,
     time: Regex,
     zone: Regex,
 }
@@ -32,7 +34,7 @@ impl Patterns {
         Ok(Self {
             epoch: Regex::new(r"(?i)(?:\||resets?[_ ]?at\W{1,4})(?<epoch>\d{10}(?:\d{3})?)\b")?,
             anchor: Regex::new(concat!(
-                r"(?i)\b(?:try again|retry(?:ing)?|resets?|renews?|available(?: again)?|refills?|reopens?|",
+                r"(?i)\b(?:try again|retry(?:ing|-after)?|resets?|renews?|available(?: again)?|refills?|reopens?|",
                 r"continu(?:e|ing)(?: automatically)?|until|wait)\b:?(?<by>(?: (?:at|on|in|after|by|for|about|",
                 r"approximately|around|every|again))*):? ~?"
             ))?,
@@ -48,6 +50,10 @@ impl Patterns {
             ))?,
             weekday: Regex::new(&format!(
                 r"(?i)^(?<weekday>mon|tue|wed|thu|fri|sat|sun)[a-z]*,?(?: at| @)? {TIME}"
+            ))?,
+            tomorrow: Regex::new(&format!(r"(?i)^tomorrow,?(?: at)? {TIME}"))?,
+            bare_date: Regex::new(&format!(
+                r"(?i)^{MONTH} (?<d>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,? (?<y>\d{{4}}))?"
             ))?,
             time: Regex::new(&format!(r"(?i)^(?:today,?(?: at)? )?{TIME}"))?,
             zone: Regex::new(
@@ -66,19 +72,30 @@ pub(super) fn find(text: &str, clock: &Clock) -> Option<Timestamp> {
     }
     patterns.anchor.captures_iter(&text).find_map(|anchor| {
         let tail = text.get(anchor.get(0)?.end()..)?;
+        let seconds = || bare_seconds(anchor.get(0)?.as_str(), tail);
         delay::leading(tail)
+            .or_else(seconds)
             .and_then(|delay| clock.seen.checked_add(delay.max(jiff::SignedDuration::from_secs(1))).ok())
             .or_else(|| wall_clock(patterns, tail, clock))
     })
 }
 
+/// `Retry-After: 3600` counts seconds although it does not say so.
+fn bare_seconds(anchor: &str, tail: &str) -> Option<jiff::SignedDuration> {
+    let digits = tail.split(|c: char| !c.is_ascii_digit()).next()?;
+    let named = anchor.to_ascii_lowercase().starts_with("retry-after");
+    if named && !digits.is_empty() { delay::parse(digits) } else { None }
+}
+
 fn wall_clock(patterns: &Patterns, tail: &str, clock: &Clock) -> Option<Timestamp> {
     type Read = fn(&Captures<'_>) -> Option<When>;
-    let forms: [(&Regex, Read); 5] = [
+    let forms: [(&Regex, Read); 7] = [
         (&patterns.iso, iso),
         (&patterns.month_day, date),
         (&patterns.day_month, date),
         (&patterns.weekday, weekday),
+        (&patterns.tomorrow, |found| time(found, false).map(When::Tomorrow)),
+        (&patterns.bare_date, date),
         (&patterns.time, |found| time(found, true).map(When::Daily)),
     ];
     forms.into_iter().find_map(|(form, read)| {
@@ -98,7 +115,7 @@ fn date(found: &Captures<'_>) -> Option<When> {
     let months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let name = found.name("month")?.as_str().to_ascii_lowercase();
     let month = months.iter().zip(1i8..).find(|(month, _)| **month == name)?.1;
-    let (day, time) = (number(found, "d")?, time(found, false)?);
+    let (day, time) = (number(found, "d")?, time(found, false).unwrap_or(Time::midnight()));
     match number::<i16>(found, "y") {
         Some(year) => Date::new(year, month, day).ok().map(|date| When::Once(date, time)),
         None => Some(When::Yearly(month, day, time)),
