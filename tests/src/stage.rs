@@ -249,6 +249,17 @@ impl Stage {
         within(answer).await.pop()
     }
 
+    /// Waits until so many messages have been received under a key.
+    pub async fn wait_received(&self, key: &str, count: usize) {
+        let received = || self.received().iter().filter(|entry| entry.key == key).count();
+        let looked = tokio::time::timeout(PATIENCE, async {
+            while received() < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(looked.await.is_ok(), "only {} of {count}: {:?}", received(), self.received());
+    }
+
     /// Waits until a session shows this state.
     pub async fn wait_for_state(&self, name: &str, state: &str) -> SessionInfo {
         self.wait_for(name, |info| info.state == state).await

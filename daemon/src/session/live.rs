@@ -6,15 +6,22 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::conversation::Follower;
 use super::house::new_id;
+use super::injection::prompt::Prompt;
+use super::picture::Picture;
 use super::replay::Replay;
 use super::spec::RunRecord;
+use super::suspicion::Suspicion;
+use super::turn::Turn;
 use crate::harness::definition::Definition;
-use crate::harness::osc::StatusReport;
+use crate::harness::observe::Observer;
+use crate::harness::osc::{Reported, StatusReport};
 use crate::harness::query::{self, AnswerContext, Query};
 use crate::harness::readiness::ReadinessTracker;
 use crate::harness::scan::{Signal, SignalScanner};
-use crate::harness::screen::{Checkpoint, Screen, VtScreen};
+use crate::harness::view::View;
+use crate::harness::screen::{DEFAULT_COLUMNS, DEFAULT_ROWS, Screen, VtScreen};
 use crate::holder::link::{HolderEvent, Link, LinkHandle};
 use crate::holder::run::{Exit, Size, StreamId};
 use crate::holder::script::{OperationId, Step};
@@ -48,9 +55,18 @@ pub struct Live {
     pub gone: bool,
     /// Someone reads old output.
     pub replay: Option<Replay>,
+    /// Reads the conversation file, where the harness keeps one that is understood.
+    pub follower: Option<Follower>,
+    /// What speaks for a failure of the turn.
+    pub suspicion: Suspicion,
+    /// What was asked of the harness in the turn.
+    pub turn: Turn,
     screen: Box<VtScreen>,
     scanner: SignalScanner,
     tracker: ReadinessTracker,
+    observer: Observer,
+    /// The first look only tells what an earlier daemon has seen.
+    catching_up: bool,
     /// The screen's generation at the last look, and when that was.
     looked_at: Option<(u64, Instant)>,
     title: String,
@@ -62,6 +78,17 @@ pub struct Live {
     output_at: Option<Instant>,
     /// It was seen to take input before.
     was_ready: bool,
+}
+
+/// How the reading of a run begins.
+struct Beginning {
+    screen: VtScreen,
+    tracker: ReadinessTracker,
+    observer: Observer,
+    /// Offset of the first byte to be read.
+    from: u64,
+    /// Queries before this have been answered.
+    answered: u64,
 }
 
 /// What output brought.
@@ -83,37 +110,40 @@ impl Live {
     /// A run that has just been started.
     pub fn started(record: RunRecord, definition: Arc<Definition>, link: Link, size: Size) -> Self {
         let screen = VtScreen::new(size.rows, size.cols, 0);
-        Self::new(record, definition, link, screen, 0, 0)
+        let tracker = ReadinessTracker::new(Arc::clone(&definition));
+        let observer = Observer::new(Arc::clone(&definition), record.resumed);
+        Self::new(record, definition, link, Beginning { screen, tracker, observer, from: 0, answered: 0 })
     }
 
     /// A run that an earlier daemon started: its screen is drawn from the holder's picture, and output goes on from
     /// there. [`LinkHandle::follow`] from [`Self::next`] is up to the caller.
     pub fn adopted(record: RunRecord, definition: Arc<Definition>, link: Link, status: &Status) -> Self {
-        let size = status.size.unwrap_or(Size { rows: 30, cols: 100 });
+        let size = status.size.unwrap_or(Size { rows: DEFAULT_ROWS, cols: DEFAULT_COLUMNS });
         let terminal = status.streams.iter().find(|stream| stream.stream == StreamId::TERMINAL);
         let (start, end) = terminal.map_or((0, 0), |stream| (stream.start, stream.end));
-        let picture = read_picture(&status.note).filter(|picture| (start..=end).contains(&picture.offset));
-        let (screen, from) = match picture {
-            Some(picture) => (VtScreen::restore(size.rows, size.cols, &picture), picture.offset),
+        let picture = Picture::of_note(&status.note);
+        let picture = picture.filter(|picture| (start..=end).contains(&picture.screen.offset));
+        let (screen, from) = match &picture {
+            Some(picture) => (VtScreen::restore(size.rows, size.cols, &picture.screen), picture.screen.offset),
             None => (VtScreen::new(size.rows, size.cols, start), start),
         };
-        let mut live = Self::new(record, definition, link, screen, from, status.answered);
+        let (title, report) = picture.map(|picture| (picture.title, picture.report)).unwrap_or_default();
+        let mut tracker = ReadinessTracker::adopted(Arc::clone(&definition), report);
+        tracker.title(&title);
+        let observer = Observer::new(Arc::clone(&definition), false);
+        let beginning = Beginning { screen, tracker, observer, from, answered: status.answered };
+        let mut live = Self::new(record, definition, link, beginning);
+        live.title = title;
+        live.catching_up = true;
+        live.was_ready = true;
         live.exit = status.exit;
         live.gone = status.gone;
         live
     }
 
-    fn new(
-        record: RunRecord,
-        definition: Arc<Definition>,
-        link: Link,
-        screen: VtScreen,
-        from: u64,
-        answered: u64,
-    ) -> Self {
+    fn new(record: RunRecord, definition: Arc<Definition>, link: Link, beginning: Beginning) -> Self {
+        let Beginning { screen, tracker, observer, from, answered } = beginning;
         Self {
-            tracker: ReadinessTracker::new(Arc::clone(&definition)),
-            looked_at: None,
             record,
             definition,
             pid: link.handle.identity().child_pid,
@@ -122,8 +152,15 @@ impl Live {
             exit: None,
             gone: false,
             replay: None,
+            follower: None,
+            suspicion: Suspicion::default(),
+            turn: Turn::default(),
             screen: Box::new(screen),
             scanner: SignalScanner::new(from, answered),
+            tracker,
+            observer,
+            catching_up: false,
+            looked_at: None,
             title: String::new(),
             next: from,
             pictured: from,
@@ -160,6 +197,7 @@ impl Live {
                 Signal::Query(query) => queries.push(query),
                 Signal::Status { report, .. } => {
                     if self.tracker.status(&report) {
+                        self.observe(&report, now);
                         reports.push(report);
                     }
                 }
@@ -207,6 +245,58 @@ impl Live {
         }
     }
 
+    /// A prompt was submitted: whatever comes now is about it.
+    pub fn submitted(&mut self, prompt: Prompt) {
+        self.observer.turn_started();
+        if self.suspicion.wakes_at().is_none() {
+            self.suspicion.clear();
+        }
+        self.turn.submitted(prompt);
+    }
+
+    /// Takes a report for what it says of a failure, or of a new turn.
+    fn observe(&mut self, report: &StatusReport, now: Instant) {
+        if report.state == Reported::Working {
+            self.suspicion.clear();
+        }
+        if let Some(notice) = self.observer.status(report, now.saturating_duration_since(self.began)) {
+            self.suspicion.notice(notice, now);
+        }
+    }
+
+    /// The harness has ended: its last words are read. A signal counts as no exit code.
+    pub fn ended(&mut self, exit: Exit, now: Instant) {
+        self.exit = Some(exit);
+        let view = self.screen.view();
+        for notice in self.observer.exited(&view, now.saturating_duration_since(self.began)) {
+            self.suspicion.notice(notice, now);
+        }
+        let code = match exit {
+            Exit::Code(code) => Some(code),
+            Exit::Signal(_) | Exit::Other(..) => None,
+        };
+        self.suspicion.exited(code, now);
+    }
+
+    /// Reads what is new on a screen at rest.
+    fn read_notices(&mut self, view: &View, now: Instant) {
+        let at = now.saturating_duration_since(self.began);
+        let (composer, login) = (self.tracker.composer(), self.tracker.login_screen());
+        let notices = self.observer.look(view, composer, login, at);
+        // What an earlier daemon saw, it dealt with; unless the harness still says that something is wrong.
+        let old = std::mem::take(&mut self.catching_up) && !self.says_failure();
+        for notice in notices.into_iter().filter(|_| !old) {
+            self.suspicion.notice(notice, now);
+        }
+    }
+
+    fn says_failure(&self) -> bool {
+        let state = self.tracker.last_report().map(|report| &report.state);
+        self.tracker.login_screen().is_some()
+            || matches!(state, Some(Reported::Error))
+            || matches!(state, Some(Reported::Blocked(Some(kind))) if kind == "auth")
+    }
+
     /// What is concluded about the harness. The screen is looked at if it changed and has come to rest, or if it has
     /// not done so for long: a spinner never rests.
     pub fn tracker(&mut self, now: Instant) -> &ReadinessTracker {
@@ -217,6 +307,9 @@ impl Live {
             self.looked_at = Some((generation, now));
             let view = self.screen.view();
             self.tracker.look(&view);
+            if self.rested(now) >= SETTLES {
+                self.read_notices(&view, now);
+            }
         }
         &self.tracker
     }
@@ -277,10 +370,14 @@ impl Live {
         if self.next.saturating_sub(self.pictured) < if anyway { 1 } else { CHECKPOINT_BYTES } {
             return;
         }
-        let picture = self.screen.checkpoint();
+        let picture = Picture {
+            screen: self.screen.checkpoint(),
+            title: self.title.clone(),
+            report: self.tracker.last_report().cloned(),
+        };
         self.pictured = self.next;
+        let Some(note) = picture.to_note() else { return };
         let link = self.link.clone();
-        let note = write_picture(&picture);
         tokio::spawn(async move {
             if let Err(error) = link.note(note).await {
                 tracing::debug!(%error, "a picture of the screen was not kept");
@@ -295,35 +392,11 @@ impl Live {
     }
 }
 
-/// A note: the picture's offset, then its bytes.
-fn write_picture(picture: &Checkpoint) -> Vec<u8> {
-    let mut note = picture.offset.to_be_bytes().to_vec();
-    note.extend_from_slice(&picture.bytes);
-    note
-}
-
-fn read_picture(note: &[u8]) -> Option<Checkpoint> {
-    let (offset, bytes) = note.split_first_chunk::<8>()?;
-    Some(Checkpoint { bytes: bytes.to_vec(), offset: u64::from_be_bytes(*offset) })
-}
-
 /// How a run ended, for people.
 pub fn exit_words(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!("exit code {code}"),
         Exit::Signal(signal) => format!("signal {signal}"),
         Exit::Other(kind, value) => format!("ended in a way that a later holder knows ({kind}, {value})"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_picture_survives_as_a_note() {
-        let picture = Checkpoint { bytes: b"\x1b[Hhello".to_vec(), offset: 1 << 40 };
-        assert_eq!(read_picture(&write_picture(&picture)), Some(picture));
-        assert_eq!(read_picture(b"short"), None);
     }
 }

@@ -1,18 +1,23 @@
 //! Sessions: one task each, and the registry that knows them by name.
 
 pub mod adopt;
+pub mod brief;
 pub mod command;
+pub mod conversation;
 pub mod drafting;
 pub mod ending;
 pub mod house;
 pub mod injection;
 pub mod live;
+pub mod picture;
 pub mod reading;
 pub mod registry;
 pub mod replay;
 pub mod spec;
 pub mod start;
+pub mod suspicion;
 pub mod task;
+pub mod turn;
 pub mod typable;
 pub mod variables;
 pub mod viewer;

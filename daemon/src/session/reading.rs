@@ -11,6 +11,9 @@ use crate::harness::screen::Screen;
 
 /// Looks at a run at `now`. `under_way` is the prompt whose text is looked for.
 pub fn look(live: &mut Live, drafting: &mut Drafting, under_way: Option<&Prompt>, now: Instant) -> Sight {
+    if live.exit.is_some() {
+        return Sight::away("exited");
+    }
     let readiness = live.tracker(now).readiness();
     let settled = live.is_settled(now);
     let composer = composer(live, under_way);

@@ -87,6 +87,12 @@ pub struct RunRecord {
     /// The harness's own id of the conversation, once it is known.
     #[serde(default)]
     pub conversation: Option<String>,
+    /// Whether it went on with an earlier conversation.
+    #[serde(default)]
+    pub resumed: bool,
+    /// Where in the conversation's file this run begins, in bytes.
+    #[serde(default)]
+    pub conversation_from: u64,
     /// What the house itself still has to type.
     #[serde(default)]
     pub opening: Option<Opening>,
@@ -180,6 +186,8 @@ mod tests {
                 started_at: 2,
                 home: Some("/homes/work".into()),
                 conversation: Some("c-1".into()),
+                resumed: true,
+                conversation_from: 9,
                 opening: None,
             }),
             rest: Rest::Exited { how: "code 1".into() },

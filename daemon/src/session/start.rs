@@ -9,6 +9,7 @@ use super::spec::{Opening, RunRecord, SessionSpec};
 use crate::failover::command::Assignment;
 use crate::harness::definition::Definition;
 use crate::harness::home;
+use crate::harness::transcript::find;
 use crate::harness::launch::{Conversation, LaunchOptions, Presentation, launch};
 use crate::holder::link::{self, place};
 use crate::holder::run::{Channel, RunId, RunSpec, Size};
@@ -39,6 +40,8 @@ pub struct Plan {
     pub record: RunRecord,
     /// The definition it runs under.
     pub definition: Arc<Definition>,
+    /// The prompt that is on its command line.
+    pub given: Option<String>,
     /// What the holder is told.
     spec: RunSpec,
 }
@@ -70,7 +73,7 @@ pub fn plan(
     env.insert(SESSION_VARIABLE.to_owned(), session.name.as_str().into());
     let options = LaunchOptions {
         cwd: session.cwd.clone(),
-        prompt,
+        prompt: prompt.clone(),
         trust: session.trust,
         model: mount.as_ref().and_then(|mount| mount.model.clone()).or_else(|| session.model.clone()),
         conversation,
@@ -91,7 +94,9 @@ pub fn plan(
         mount,
         started_at: now_ms(),
         home: launch.home(&definition),
+        resumed: matches!(options.conversation, Conversation::Resume(_)),
         conversation: id,
+        conversation_from: 0,
         opening: typed.map(|text| Opening { id: new_id(), text }),
     };
     let spec = RunSpec {
@@ -104,7 +109,7 @@ pub fn plan(
         ring: house.ring,
         cgroup: house.cgroup.clone(),
     };
-    Ok(Plan { record, definition, spec })
+    Ok(Plan { record, definition, given: prompt, spec })
 }
 
 /// The conversation, the prompt for the command line, and the text to be typed.
@@ -141,9 +146,23 @@ fn random() -> [u8; 16] {
 /// # Errors
 /// The truthful reason; it completes "failed to …".
 pub async fn start(house: &House, plan: Plan, size: Size) -> Result<Live, String> {
-    let Plan { record, definition, spec } = plan;
+    let Plan { mut record, definition, given: _, spec } = plan;
+    if record.resumed {
+        record.conversation_from = length_of(&record, &definition).await;
+    }
     let link = link::spawn(&house.holder, &spec).await.map_err(|error| full_reason(&error))?;
     Ok(Live::started(record, definition, link, size))
+}
+
+/// How long the file of the conversation is that a run goes on with.
+async fn length_of(record: &RunRecord, definition: &Definition) -> u64 {
+    let (Some(home), Some(id)) = (record.home.clone(), record.conversation.clone()) else { return 0 };
+    let kind = definition.transcript;
+    let length = tokio::task::spawn_blocking(move || {
+        let file = find::by_id(kind, &home, &id)?;
+        Some(std::fs::metadata(file).ok()?.len())
+    });
+    length.await.ok().flatten().unwrap_or(0)
 }
 
 /// An error with everything that caused it.

@@ -123,6 +123,13 @@ impl Viewers {
         }
     }
 
+    /// What everyone sees is no longer true.
+    pub fn lose_sight(&mut self) {
+        for viewer in &mut self.viewers {
+            viewer.behind = true;
+        }
+    }
+
     /// Whether somebody waits to be drawn anew.
     pub fn has_stragglers(&self) -> bool {
         self.viewers.iter().any(|viewer| viewer.behind)

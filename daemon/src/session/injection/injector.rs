@@ -393,7 +393,7 @@ impl Injector {
             return false;
         }
         match (&self.sight.gate, when) {
-            (Gate::Away(_) | Gate::Blocked(_), _) => false,
+            (Gate::Away(_) | Gate::Blocked(_) | Gate::Failing, _) => false,
             (Gate::Busy, When::Now) => self.rules.mid_turn,
             (Gate::Ready | Gate::Unknown, When::Now) => true,
             (Gate::Ready, _) => !rests(self.settling),
@@ -582,7 +582,7 @@ impl Injector {
     }
 
     fn look_at_stranded(&mut self, prompt: Prompt) {
-        if !self.sight.settled || matches!(self.sight.gate, Gate::Blocked(_) | Gate::Away(_)) {
+        if !self.sight.settled || matches!(self.sight.gate, Gate::Blocked(_) | Gate::Away(_) | Gate::Failing) {
             self.active = Active::Stranded(prompt);
         } else if self.sight.composer == Composer::Ours && self.sight.drafting {
             // Keys were just sent; what they did is not on the screen yet.

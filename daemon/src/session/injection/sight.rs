@@ -28,6 +28,8 @@ pub enum Gate {
     Busy,
     /// It waits for a person; the word says for what.
     Blocked(String),
+    /// Its turn seems to have failed, and what follows from that is not decided yet.
+    Failing,
 }
 
 /// What is in the composer.
@@ -60,6 +62,7 @@ impl Sight {
         match &self.gate {
             Gate::Away(why) => Some(why.clone()),
             Gate::Blocked(what) => Some(format!("blocked: {what}")),
+            Gate::Failing => Some("a failure is being judged".to_owned()),
             _ if self.drafting => Some("drafting".to_owned()),
             Gate::Unknown => Some("readiness unknown".to_owned()),
             Gate::Busy => Some("busy".to_owned()),
@@ -69,6 +72,6 @@ impl Sight {
 
     /// Whether a person or a dialog has the keyboard, so that nothing may be written.
     pub fn is_taken(&self) -> bool {
-        self.drafting || matches!(self.gate, Gate::Blocked(_) | Gate::Away(_))
+        self.drafting || matches!(self.gate, Gate::Blocked(_) | Gate::Away(_) | Gate::Failing)
     }
 }

@@ -14,6 +14,8 @@ use crate::post::command::{Injection, Intent, PostCommand, Progress, Step};
 use crate::session::house::now_ms;
 use crate::session::injection::injector::{Effect, News as Told};
 use crate::session::injection::prompt::{Prompt, Source};
+use crate::session::injection::sight::Gate;
+use crate::session::reading;
 
 impl Task {
     /// Post hands over a message.
@@ -53,7 +55,11 @@ impl Task {
 
     /// Enter was applied: what the house itself had to say is said.
     fn submitted(&mut self, prompt: Prompt) {
+        if prompt.source != Source::House {
+            self.heard.add(&prompt.text);
+        }
         let Some(live) = self.phase.live_mut() else { return };
+        live.submitted(prompt.clone());
         if live.record.opening.as_ref().is_some_and(|opening| opening.id == prompt.id) {
             live.record.opening = None;
             self.record.run = Some(live.record.clone());
@@ -67,7 +73,8 @@ impl Task {
         let run = live.record.id().to_string();
         let desk = self.desk.clone();
         match prompt.source {
-            Source::Message => {
+            // For a message whose receipt has ended, post notes that it is submitted once more.
+            Source::Message | Source::Resubmission => {
                 let (done, noted) = oneshot::channel();
                 let step = Step::Writing { run, attempt: prompt.attempt, done: Intent(Some(done)) };
                 self.progress(prompt.id, step).await;
@@ -76,7 +83,7 @@ impl Task {
                     let _ = desk.send(News::Noted(prompt.id, outcome));
                 });
             }
-            Source::Resubmission | Source::House => {
+            Source::House => {
                 let _ = desk.send(News::Noted(prompt.id, Ok(())));
             }
         }
@@ -127,7 +134,12 @@ impl Task {
             let effects = self.injector.tick(now);
             return self.carry_out(effects).await;
         };
-        let sight = crate::session::reading::look(live, &mut self.drafting, self.injector.under_way(), now);
+        let mut sight = reading::look(live, &mut self.drafting, self.injector.under_way(), now);
+        // Nothing more is typed into a harness that may be about to be left.
+        let judging = self.reports > 0 || self.retry.is_some() || live.suspicion.wakes_at().is_some();
+        if judging && matches!(sight.gate, Gate::Ready | Gate::Unknown) {
+            sight.gate = Gate::Failing;
+        }
         live.keep_picture(live.rested(now) >= super::PICTURE_AFTER);
         let effects = if sight == self.sight {
             self.injector.tick(now)
@@ -135,6 +147,10 @@ impl Task {
             self.dirty = true;
             if sight.gate != self.sight.gate {
                 self.since = now_ms();
+            }
+            let tells_nothing = live.definition.status.is_none() && live.follower.is_none();
+            if tells_nothing && self.sight.gate == Gate::Busy && sight.gate == Gate::Ready {
+                self.turn_done();
             }
             self.sight = sight.clone();
             self.injector.saw(sight, now)

@@ -61,9 +61,13 @@ impl Task {
             self.unseen = true;
         }
         for report in brought.reports {
-            if report.state == Reported::Working {
-                let effects = self.injector.sign(Sign::TurnBegan, now);
-                self.carry_out(effects).await;
+            match report.state {
+                Reported::Working => {
+                    let effects = self.injector.sign(Sign::TurnBegan, now);
+                    self.carry_out(effects).await;
+                }
+                Reported::Done => self.turn_done(),
+                _ => {}
             }
             // Each state is looked at, however briefly it was shown.
             self.look(now).await;
@@ -114,6 +118,14 @@ impl Task {
                 let effects = self.injector.not_seen(operation, now);
                 self.carry_out(effects).await;
             }
+            News::Said(run, said) if self.is_run(run) => self.said(said).await,
+            News::Instructed(run, instruction) => {
+                self.reports = self.reports.saturating_sub(1);
+                if self.is_run(run) {
+                    return self.instructed(instruction).await;
+                }
+            }
+            News::Said(..) => {}
             News::Started(outcome) => return self.started(outcome).await,
             News::Chosen(choice) => return self.chosen(choice).await,
             News::Relinked(outcome) => return self.relinked(outcome).await,
@@ -122,19 +134,33 @@ impl Task {
         Flow::On
     }
 
+    /// Whether this is the run that is there: what was said of an earlier one is of no consequence.
+    fn is_run(&self, run: uuid::Uuid) -> bool {
+        self.phase.live().is_some_and(|live| live.record.run == run)
+    }
+
     /// The harness ended by itself, or as it was told to.
     async fn exited(&mut self, exit: Exit) {
         let now = Instant::now();
         let how = exit_words(exit);
         let Some(live) = self.phase.live_mut() else { return };
-        live.exit = Some(exit);
+        live.ended(exit, now);
         if let Phase::Ending { ending, .. } = &mut self.phase {
             ending.hasten(now);
             return;
         }
         if let Phase::Running(_) = self.phase {
             self.house.event("session.exited", self.name(), &json!({ "how": how }));
-            self.rest_as_exited(how).await;
+            self.dirty = true;
+        }
+    }
+
+    /// An ended harness is at rest once nobody has anything to say about its end.
+    pub(super) async fn rest_if_exited(&mut self) {
+        let Phase::Running(live) = &self.phase else { return };
+        let Some(exit) = live.exit else { return };
+        if self.reports == 0 && self.retry.is_none() && live.suspicion.wakes_at().is_none() {
+            self.rest_as_exited(exit_words(exit)).await;
         }
     }
 
@@ -153,7 +179,8 @@ impl Task {
     }
 
     /// Post keeps what the session can't take any more.
-    pub(super) async fn leave_post(&self, forget: bool) {
+    pub(super) async fn leave_post(&mut self, forget: bool) {
+        self.is_up = false;
         let down = PostCommand::SessionDown { name: self.name().to_owned(), forget };
         if self.house.post.send(down).await.is_err() {
             tracing::debug!("post is gone");

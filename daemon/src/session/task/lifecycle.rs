@@ -27,9 +27,6 @@ use crate::session::spec::Rest;
 use crate::session::start::{self, Beginning};
 use crate::session::variables;
 
-/// How long a run may take to end before a move.
-const MOVE_GRACE: Duration = Duration::from_secs(3);
-
 impl Task {
     pub(super) async fn begin(&mut self, begin: Begin) -> Flow {
         match begin {
@@ -86,18 +83,14 @@ impl Task {
         match choice {
             Choice::On(assignment) => {
                 self.trouble.clone_from(&assignment.trouble);
-                let conversation = self.record.run.as_ref().and_then(|run| run.conversation.clone());
-                let beginning = match conversation {
-                    Some(conversation) => Beginning::Resume { conversation, say: None },
-                    None => Beginning::New(self.spec().task.clone()),
-                };
+                let beginning = self.begin_on(&assignment).await;
                 self.start(Some(assignment), beginning).await
             }
+            // A new session that can run nowhere is none.
+            Choice::Park(parking) if self.waiter.is_some() => {
+                self.could_not_start(parking.trouble.message).await
+            }
             Choice::Park(parking) => {
-                self.answer_waiter(Err(SessionError::new(
-                    ErrorCode::BadCredential,
-                    parking.trouble.message.clone(),
-                )));
                 self.park(parking).await;
                 Flow::On
             }
@@ -114,6 +107,7 @@ impl Task {
             Ok(plan) => plan,
             Err(why) => return self.could_not_start(why).await,
         };
+        self.given = plan.given.clone().map(|text| Prompt::of_house(new_id(), text));
         self.record.run = Some(plan.record.clone());
         self.record.rest = Rest::Live;
         // The next daemon must find a run that this one started and did not live to see.
@@ -159,8 +153,13 @@ impl Task {
     }
 
     /// A run is there: messages can flow.
-    async fn live(&mut self, live: Box<Live>, adopted: bool) {
+    async fn live(&mut self, mut live: Box<Live>, adopted: bool) {
         let now = Instant::now();
+        self.follow_conversation(&mut live, adopted);
+        self.has_past |= adopted || live.record.resumed;
+        if let Some(given) = self.given.take() {
+            live.turn.submitted(given);
+        }
         self.injector.run_began(live.record.id(), Rules::of(&live.definition));
         let opening = live.record.opening.clone();
         let run = live.record.id().to_string();
@@ -179,19 +178,9 @@ impl Task {
             let effects = self.injector.offer(prompt, earlier.as_ref(), now);
             self.carry_out(effects).await;
         }
-        let info = AgentInfo {
-            name: self.name().to_owned(),
-            cli: Some(self.spec().harness.clone()),
-            idle: None,
-            parent: Some(self.spec().spawned_by.clone()),
-            team: self.spec().team.clone(),
-            pid: Some(spawned.pid),
-            session: Some(true),
-        };
-        let sink = SessionSink { injections: self.sink.clone(), run: Some(run) };
-        let up = PostCommand::SessionUp { name: self.name().to_owned(), info: Box::new(info), sink };
-        if self.house.post.send(up).await.is_err() {
-            tracing::debug!("post is gone");
+        // Over a move post goes on to hand messages over.
+        if !std::mem::replace(&mut self.is_up, true) {
+            self.come_up(spawned.pid, &run).await;
         }
         // Whoever hears of the start may ask for the list at once.
         self.publish();
@@ -202,7 +191,28 @@ impl Task {
                 let _ = waiter.reply.send(Ok(spawned));
             }
         }
+        self.unpack().await;
         self.tell_viewers();
+        self.draw_anew();
+    }
+
+    /// Post may hand messages over from now on.
+    async fn come_up(&self, pid: u32, run: &str) {
+        let info = AgentInfo {
+            name: self.name().to_owned(),
+            cli: Some(self.spec().harness.clone()),
+            idle: None,
+            parent: Some(self.spec().spawned_by.clone()),
+            team: self.spec().team.clone(),
+            pid: Some(pid),
+            session: Some(true),
+        };
+        let run = Some(run.to_owned());
+        let sink = SessionSink { injections: self.sink.clone(), run };
+        let up = PostCommand::SessionUp { name: self.name().to_owned(), info: Box::new(info), sink };
+        if self.house.post.send(up).await.is_err() {
+            tracing::debug!("post is gone");
+        }
     }
 
     /// Whoever waits for readiness is answered when it is there, or when the time is up.
@@ -317,7 +327,11 @@ impl Task {
                 self.released(releasing).await;
                 Flow::Over
             }
-            Then::Move(assignment, beginning) => self.start(Some(*assignment), beginning).await,
+            Then::Move(assignment) => {
+                let beginning = self.begin_on(&assignment).await;
+                self.start(Some(*assignment), beginning).await
+            }
+            Then::Choose => self.choose_or_start().await,
             Then::Park(parking) => {
                 self.park(parking).await;
                 Flow::On
@@ -370,7 +384,7 @@ impl Task {
             Phase::Ending { then, .. } => {
                 match then {
                     Then::Release(earlier) => earlier.replies.extend(releasing.replies),
-                    Then::Move(..) | Then::Park(_) => *then = Then::Release(releasing),
+                    Then::Move(_) | Then::Choose | Then::Park(_) => *then = Then::Release(releasing),
                 }
                 Flow::On
             }
@@ -453,10 +467,5 @@ impl Task {
             self.answer_waiter(Err(SessionError::new(ErrorCode::NotReady, words)));
         }
         self.tell_viewers();
-    }
-
-    /// Ends the run and goes on elsewhere.
-    pub(super) fn move_to(&mut self, assignment: Assignment, beginning: Beginning) {
-        self.end(Then::Move(Box::new(assignment), beginning), MOVE_GRACE);
     }
 }

@@ -3,6 +3,7 @@
 
 mod effects;
 mod events;
+mod failing;
 mod lifecycle;
 mod order;
 mod phase;
@@ -19,12 +20,15 @@ use tokio::sync::{mpsc, watch};
 pub use order::Order;
 pub(crate) use order::Waiter;
 
+use self::failing::{Luggage, Retry};
 use self::order::{GatheredFor, News};
 use self::phase::Phase;
+use super::brief::Heard;
 use super::command::Reply;
 use super::drafting::Drafting;
 use super::house::House;
 use super::injection::injector::Injector;
+use super::injection::prompt::Prompt;
 use super::injection::rules::Rules;
 use super::injection::sight::Sight;
 use super::live::SETTLES;
@@ -105,6 +109,22 @@ pub(crate) struct Task {
     /// Who else wants old output: from which offset, and at most how many bytes.
     readers: VecDeque<(u64, usize, GatheredFor)>,
     waiter: Option<(Waiter, Option<Instant>)>,
+    /// What goes along to the next mount.
+    luggage: Option<Luggage>,
+    /// A failed turn is to be tried again.
+    retry: Option<Retry>,
+    /// Reports that failover has not answered yet.
+    reports: usize,
+    /// What the session was told, for whoever takes over.
+    heard: Heard,
+    /// A turn of it ended well, so that a successor has to be told something.
+    has_past: bool,
+    /// The prompt that the run about to be started is given on its command line.
+    given: Option<Prompt>,
+    /// Whether post hands messages over.
+    is_up: bool,
+    /// When the conversation is looked at next.
+    conversation_at: Option<Instant>,
     /// The screen changed since it was last looked at.
     unseen: bool,
     /// Something that lists show may have changed.
@@ -154,6 +174,14 @@ impl Task {
             keys: HashMap::new(),
             readers: VecDeque::new(),
             waiter: None,
+            luggage: None,
+            retry: None,
+            reports: 0,
+            heard: Heard::default(),
+            has_past: false,
+            given: None,
+            is_up: false,
+            conversation_at: None,
             unseen: false,
             dirty: true,
             stragglers_at: None,
@@ -195,6 +223,14 @@ impl Task {
         self.look(now).await;
         self.look_after_viewers(now);
         self.look_after_waiter(now);
+        self.look_at_conversation(now);
+        if self.report_suspicion(now) {
+            self.reports += 1;
+        }
+        self.rest_if_exited().await;
+        if self.retry_if_due(now).await == Flow::Over {
+            return Flow::Over;
+        }
         self.go_on_ending(now);
         if let Some(replay) = self.phase.live_mut().and_then(|live| live.replay.as_mut()) {
             replay.tick(now);
@@ -220,6 +256,9 @@ impl Task {
             self.drafting.wakes_at().and_then(later),
             self.waiter.as_ref().and_then(|(_, until)| *until),
             self.stragglers_at,
+            self.conversation_at,
+            live.and_then(|live| live.suspicion.wakes_at()),
+            self.retry.as_ref().map(|retry| retry.at),
             self.phase.live().and_then(|live| live.replay.as_ref()?.wakes_at()),
             self.phase.wakes_at(),
         ]

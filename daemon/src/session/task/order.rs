@@ -5,12 +5,13 @@ use std::time::Duration;
 use posthouse_protocol::payload::{Attach, LogsResponse, RouteExplainResponse, ScreenResponse, WindowSize};
 use uuid::Uuid;
 
-use crate::failover::command::Choice;
+use crate::failover::command::{Choice, Instruction};
 use crate::gate::outbox::Outbox;
 use crate::holder::link::{Link, LinkError};
 use crate::holder::script::{OperationId, Report};
 use crate::post::command::ConnId;
 use crate::session::command::{Reply, Spawned};
+use crate::session::conversation::Said;
 use crate::session::live::Live;
 use crate::session::replay::Gathered;
 
@@ -109,6 +110,10 @@ pub(super) enum News {
     Started(Result<Box<Live>, String>),
     /// The holder of a lost link was looked for.
     Relinked(Result<Link, LinkError>),
+    /// The conversation of this run says something.
+    Said(Uuid, Said),
+    /// Failover decided about a report of this run.
+    Instructed(Uuid, Instruction),
     /// A mount was chosen.
     Chosen(Choice),
     /// Old output was read for somebody.

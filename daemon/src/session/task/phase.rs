@@ -7,7 +7,6 @@ use crate::failover::command::{Assignment, Parking};
 use crate::session::command::Reply;
 use crate::session::ending::Ending;
 use crate::session::live::Live;
-use crate::session::start::Beginning;
 
 /// The phases.
 #[derive(Debug)]
@@ -57,7 +56,9 @@ pub(super) enum Then {
     /// The session is gone.
     Release(Releasing),
     /// It goes on elsewhere.
-    Move(Box<Assignment>, Beginning),
+    Move(Box<Assignment>),
+    /// It goes on wherever it can.
+    Choose,
     /// It waits.
     Park(Parking),
 }

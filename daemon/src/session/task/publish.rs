@@ -103,7 +103,7 @@ impl Task {
                 Gate::Away(_) => "starting",
                 Gate::Unknown => "running",
                 Gate::Ready => "ready",
-                Gate::Busy => "busy",
+                Gate::Busy | Gate::Failing => "busy",
                 Gate::Blocked(_) => "blocked",
             },
             Phase::Ending { then: Then::Release(_), .. } => "ending",

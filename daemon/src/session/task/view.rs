@@ -227,6 +227,12 @@ impl Task {
         }
     }
 
+    /// Everyone is shown another run's screen.
+    pub(super) fn draw_anew(&mut self) {
+        self.viewers.lose_sight();
+        self.redraw(None);
+    }
+
     fn redraw(&mut self, conn: Option<ConnId>) {
         if let Some(live) = self.phase.live_mut() {
             self.viewers.redraw(conn, || live.screen().checkpoint().bytes);
