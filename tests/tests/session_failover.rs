@@ -7,7 +7,9 @@ use posthouse_protocol::{ReceiptState, When};
 use posthouse_tests::stage::Stage;
 use posthouse_tests::standin::record::Entry;
 use posthoused::failover::classify::classify;
-use posthoused::failover::command::{Assignment, Choice, FailoverCommand, FailureReport, Instruction, Parking};
+use posthoused::failover::command::{
+    Assignment, Choice, FailoverCommand, FailureReport, Instruction, Parking,
+};
 use posthoused::failover::failure::{Class, Evidence};
 use posthoused::harness::launch::Presentation;
 use tokio::sync::oneshot;
@@ -37,12 +39,7 @@ fn trouble(message: &str) -> Trouble {
 
 /// Starts a session on the route; failover puts it on the first mount.
 async fn routed(stage: &Stage, task: Option<&str>) {
-    let spawn = Spawn {
-        route: Some(ROUTE.into()),
-        task: task.map(str::to_owned),
-        wait_ready_ms: Some(60_000),
-        ..stage.spawn_of("agent")
-    };
+    let spawn = Spawn { route: Some(ROUTE.into()), task: task.map(str::to_owned), ..stage.spawn_of("agent") };
     let choose = async {
         let reply = next_choose(stage).await;
         reply.send(Choice::On(Assignment { trouble: None, ..assignment(stage, "standin@acme/a") })).unwrap();
@@ -73,7 +70,8 @@ fn revoke(stage: &Stage, key: &str) {
 
 /// The bodies that reached the harness under a key.
 fn under(stage: &Stage, key: &str) -> Vec<String> {
-    let bodies = |entry: &Entry| entry.text.split_once('\n').map_or(entry.text.clone(), |(_, body)| body.to_owned());
+    let bodies =
+        |entry: &Entry| entry.text.split_once('\n').map_or(entry.text.clone(), |(_, body)| body.to_owned());
     stage.received().iter().filter(|entry| entry.key == key).map(bodies).collect()
 }
 
@@ -105,7 +103,9 @@ async fn a_message_that_failed_is_submitted_again_on_the_next_mount_and_the_conv
     assert!(!posthouse_tests::world::alive(old.pid.unwrap()));
     let ended = stage.states(second).iter().filter(|state| state.is_terminal(false)).count();
     assert_eq!(ended, 1, "a receipt that has ended is not reopened: {:?}", stage.told(second));
-    assert!(stage.events().iter().any(|(kind, data)| kind == "session.moved" && data.contains("standin@acme/b")));
+    assert!(
+        stage.events().iter().any(|(kind, data)| kind == "session.moved" && data.contains("standin@acme/b"))
+    );
 }
 
 #[tokio::test]
@@ -130,17 +130,29 @@ async fn another_harness_gets_a_brief_and_what_was_not_begun() {
     let first = stage.send("agent", "first", When::Idle).await;
     stage.wait_state(first, ReceiptState::Delivered).await;
     stage.wait_for_state("agent", "ready").await;
-    stage.send("agent", "DO fail limit 3600", When::Idle).await;
-    let (report, reply) = next_report(&stage).await;
-    let judged = classify(&report.observation, jiff::Timestamp::now(), &jiff::tz::TimeZone::UTC);
-    assert_eq!(judged.failure().unwrap().class, Class::QuotaReset);
-    assert!(judged.failure().unwrap().until.is_some());
+    revoke(&stage, "key-a");
+    stage.send("agent", "second", When::Idle).await;
+    let (_, reply) = next_report(&stage).await;
     reply.send(Instruction::Move(assignment(&stage, "gapped@acme/c"))).unwrap();
     stage.wait_received("key-c", 2).await;
     let received: Vec<Entry> = stage.received().into_iter().filter(|entry| entry.key == "key-c").collect();
     let brief = &received[0].text;
     assert!(brief.contains("keep the build green") && brief.contains("first"), "{brief}");
-    assert!(received[1].text.ends_with("DO fail limit 3600"), "{received:?}");
+    assert!(received[1].text.ends_with("\nsecond"), "{received:?}");
+}
+
+#[tokio::test]
+async fn a_usage_limit_is_reported_with_its_reset() {
+    let stage = Stage::started().await;
+    routed(&stage, None).await;
+    stage.send("agent", "DO fail limit 3600", When::Idle).await;
+    let (report, reply) = next_report(&stage).await;
+    let judged = classify(&report.observation, jiff::Timestamp::now(), &jiff::tz::TimeZone::UTC);
+    assert_eq!(judged.failure().unwrap().class, Class::QuotaReset);
+    assert!(judged.failure().unwrap().until.is_some());
+    reply.send(Instruction::Stay { trouble: Some(trouble("the limit is reached")) }).unwrap();
+    let info = stage.wait_for("agent", |info| info.trouble.is_some() && info.state == "ready").await;
+    assert_eq!(info.mount, "standin@acme/a");
 }
 
 #[tokio::test]
@@ -192,8 +204,11 @@ async fn when_nothing_is_left_the_session_is_parked_and_wakes_by_itself() {
     stage.send("agent", "second", When::Idle).await;
     let (_, reply) = next_report(&stage).await;
     let until = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
-    let parking =
-        Parking { until: Some(until), wait: Some(Duration::from_secs(1)), trouble: trouble("nothing is left") };
+    let parking = Parking {
+        until: Some(until),
+        wait: Some(Duration::from_secs(1)),
+        trouble: trouble("nothing is left"),
+    };
     reply.send(Instruction::Park(parking)).unwrap();
     let info = stage.wait_for_state("agent", "parked").await;
     assert_eq!(info.until, Some(until.to_string()));

@@ -63,7 +63,7 @@ async fn the_daemons_death_is_nobody_elses() {
     let before = stage.standin("agent").await;
     let hello = stage.send("agent", "before", When::Idle).await;
     stage.wait_state(hello, ReceiptState::Delivered).await;
-    stage.wait_for_state("agent", "ready").await;
+    stage.wait_screen("agent", "• Done.").await;
     let screen = stage.screen("agent").await;
     stage.die();
     assert!(alive(before.pid));

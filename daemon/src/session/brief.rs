@@ -4,6 +4,10 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
+use uuid::Uuid;
+
+use super::injection::prompt::Prompt;
+
 /// Messages that are remembered for a brief.
 const MESSAGES: usize = 12;
 /// Most characters of one of them.
@@ -21,20 +25,20 @@ pub fn go_on(why: &str) -> String {
 
 /// The messages that a session was given, as far as a brief needs them.
 #[derive(Debug, Default)]
-pub struct Heard(VecDeque<String>);
+pub struct Heard(VecDeque<(Uuid, String)>);
 
 impl Heard {
     /// A prompt was submitted.
-    pub fn add(&mut self, text: &str) {
+    pub fn add(&mut self, prompt: &Prompt) {
         if self.0.len() == MESSAGES {
             self.0.pop_front();
         }
-        self.0.push_back(cut(text, MESSAGE_LENGTH));
+        self.0.push_back((prompt.id, cut(&prompt.text, MESSAGE_LENGTH)));
     }
 
-    /// Whether nothing was heard.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// A prompt will be submitted again, so that nobody has to be told of it.
+    pub fn forget(&mut self, prompt: Uuid) {
+        self.0.retain(|(heard, _)| *heard != prompt);
     }
 }
 
@@ -70,9 +74,9 @@ impl Handover<'_> {
         if let Some(task) = self.task {
             text.push_str(&format!("\n\nIts task was:\n{}", cut(task, MESSAGE_LENGTH)));
         }
-        if !self.heard.is_empty() {
+        if !self.heard.0.is_empty() {
             text.push_str("\n\nIt was told, oldest first:");
-            for message in &self.heard.0 {
+            for (_, message) in &self.heard.0 {
                 text.push_str(&format!("\n---\n{message}"));
             }
             text.push_str("\n---");
@@ -80,7 +84,9 @@ impl Handover<'_> {
         if !self.screen.trim().is_empty() {
             text.push_str(&format!("\n\nIts screen showed last:\n{}", last(self.screen, SCREEN_LENGTH)));
         }
-        text.push_str("\n\nWhat it had not begun follows as messages of its own. If none follows, go on with its work.");
+        text.push_str(
+            "\n\nWhat it had not begun follows as messages of its own. If none follows, go on with its work.",
+        );
         plain(&text)
     }
 }
@@ -114,8 +120,10 @@ mod tests {
     #[test]
     fn a_brief_tells_what_a_successor_must_know() {
         let mut heard = Heard::default();
-        heard.add("fix the tests");
-        heard.add("and\x1b[201~ the docs");
+        for (at, text) in ["fix the tests", "and\x1b[201~ the docs", "once more"].into_iter().enumerate() {
+            heard.add(&Prompt::of_house(Uuid::from_u128(at as u128), text.to_owned()));
+        }
+        heard.forget(Uuid::from_u128(2));
         let handover = Handover {
             session: "alice",
             from: "codex@openai/work",

@@ -20,8 +20,8 @@ use crate::harness::osc::{Reported, StatusReport};
 use crate::harness::query::{self, AnswerContext, Query};
 use crate::harness::readiness::ReadinessTracker;
 use crate::harness::scan::{Signal, SignalScanner};
-use crate::harness::view::View;
 use crate::harness::screen::{DEFAULT_COLUMNS, DEFAULT_ROWS, Screen, VtScreen};
+use crate::harness::view::View;
 use crate::holder::link::{HolderEvent, Link, LinkHandle};
 use crate::holder::run::{Exit, Size, StreamId};
 use crate::holder::script::{OperationId, Step};
@@ -124,7 +124,9 @@ impl Live {
         let picture = Picture::of_note(&status.note);
         let picture = picture.filter(|picture| (start..=end).contains(&picture.screen.offset));
         let (screen, from) = match &picture {
-            Some(picture) => (VtScreen::restore(size.rows, size.cols, &picture.screen), picture.screen.offset),
+            Some(picture) => {
+                (VtScreen::restore(size.rows, size.cols, &picture.screen), picture.screen.offset)
+            }
             None => (VtScreen::new(size.rows, size.cols, start), start),
         };
         let (title, report) = picture.map(|picture| (picture.title, picture.report)).unwrap_or_default();

@@ -9,8 +9,8 @@ use super::spec::{Opening, RunRecord, SessionSpec};
 use crate::failover::command::Assignment;
 use crate::harness::definition::Definition;
 use crate::harness::home;
-use crate::harness::transcript::find;
 use crate::harness::launch::{Conversation, LaunchOptions, Presentation, launch};
+use crate::harness::transcript::find;
 use crate::holder::link::{self, place};
 use crate::holder::run::{Channel, RunId, RunSpec, Size};
 

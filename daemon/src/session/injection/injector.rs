@@ -582,7 +582,8 @@ impl Injector {
     }
 
     fn look_at_stranded(&mut self, prompt: Prompt) {
-        if !self.sight.settled || matches!(self.sight.gate, Gate::Blocked(_) | Gate::Away(_) | Gate::Failing) {
+        if !self.sight.settled || matches!(self.sight.gate, Gate::Blocked(_) | Gate::Away(_) | Gate::Failing)
+        {
             self.active = Active::Stranded(prompt);
         } else if self.sight.composer == Composer::Ours && self.sight.drafting {
             // Keys were just sent; what they did is not on the screen yet.

@@ -56,7 +56,7 @@ impl Task {
     /// Enter was applied: what the house itself had to say is said.
     fn submitted(&mut self, prompt: Prompt) {
         if prompt.source != Source::House {
-            self.heard.add(&prompt.text);
+            self.heard.add(&prompt);
         }
         let Some(live) = self.phase.live_mut() else { return };
         live.submitted(prompt.clone());

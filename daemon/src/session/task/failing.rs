@@ -250,7 +250,10 @@ impl Task {
             unsure: open.is_empty(),
             open,
             from: live.record.mount_name(),
-            why: self.trouble.as_ref().map_or_else(|| "it failed".to_owned(), |trouble| trouble.message.clone()),
+            why: self
+                .trouble
+                .as_ref()
+                .map_or_else(|| "it failed".to_owned(), |trouble| trouble.message.clone()),
             screen: live.screen().view().contents(),
             left: Some(live.record.clone()),
         });
@@ -282,7 +285,9 @@ impl Task {
             let effects = self.injector.offer(Prompt::of_house(new_id(), go_on(why)), None, now);
             self.carry_out(effects).await;
         }
-        for Open { prompt, .. } in open.into_iter().filter(|open| !open.worked && Some(open.prompt.id) != adrift) {
+        for Open { prompt, .. } in
+            open.into_iter().filter(|open| !open.worked && Some(open.prompt.id) != adrift)
+        {
             let again = prompt.again(true);
             self.house.event(
                 "session.resubmits",
@@ -304,6 +309,9 @@ impl Task {
             self.luggage = Some(Luggage { from, why, left: Some(left), unsure: true, ..Luggage::default() });
         }
         let Some(luggage) = &self.luggage else { return Beginning::New(task) };
+        for open in luggage.open.iter().filter(|open| !open.worked) {
+            self.heard.forget(open.prompt.id);
+        }
         let untouched = luggage.open.iter().find(|open| !open.worked).map(|open| open.prompt.sought.clone());
         let worked = luggage.open.iter().any(|open| open.worked);
         let resumed = match (&luggage.left, self.house.catalog.get(&assignment.mount.harness)) {
@@ -388,7 +396,8 @@ async fn carry(
     assignment: Assignment,
     cut: Option<String>,
 ) -> Carried {
-    let carried = tokio::task::spawn_blocking(move || carry_files(&definition, &left, &assignment, cut.as_deref()));
+    let carried =
+        tokio::task::spawn_blocking(move || carry_files(&definition, &left, &assignment, cut.as_deref()));
     carried.await.unwrap_or_else(|_| Carried::Nothing("it could not be copied".to_owned()))
 }
 
@@ -400,7 +409,10 @@ fn carry_files(
 ) -> Carried {
     use crate::harness::launch::Presentation;
     if definition.name != left.harness {
-        return Carried::Nothing(format!("{} can't read the conversations of {}", definition.name, left.harness));
+        return Carried::Nothing(format!(
+            "{} can't read the conversations of {}",
+            definition.name, left.harness
+        ));
     }
     let (Some(id), Some(home)) = (&left.conversation, &left.home) else {
         return match definition.transcript {
