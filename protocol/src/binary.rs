@@ -20,8 +20,9 @@ const CONFIG: Config = config::standard().with_limit::<{ limits::MAX_FRAME }>();
 /// Fields of later versions, by number.
 type Extensions = Vec<(u16, Vec<u8>)>;
 
-#[derive(Encode, BorrowDecode)]
-struct WireHeader<'a> {
+/// The header as it is read.
+#[derive(BorrowDecode)]
+struct Incoming<'a> {
     id: &'a str,
     ts: u64,
     from: Option<&'a str>,
@@ -31,13 +32,25 @@ struct WireHeader<'a> {
     delivery: Option<Delivery>,
 }
 
+/// The same fields as they are written: nothing is copied to be encoded.
+#[derive(Encode)]
+struct Outgoing<'a> {
+    id: &'a str,
+    ts: u64,
+    from: Option<&'a str>,
+    to: Option<&'a str>,
+    topic: Option<&'a str>,
+    meta: Option<&'a SendMeta>,
+    delivery: Option<&'a Delivery>,
+}
+
 /// Reads a binary payload. The body's bytes are shared with `payload`, not copied.
 pub fn decode(payload: &Bytes) -> Result<Frame, DecodeError> {
     let (kind, rest) = take_u16(payload).ok_or_else(|| bad("shorter than its type"))?;
     let (length, rest) = take_u16(rest).ok_or_else(|| bad("shorter than its header length"))?;
     let (head, body) =
         rest.split_at_checked(usize::from(length)).ok_or_else(|| bad("the header runs past the end"))?;
-    let (wire, used): (WireHeader<'_>, usize) =
+    let (wire, used): (Incoming<'_>, usize) =
         bincode::borrow_decode_from_slice(head, CONFIG).map_err(|e| bad(format!("header: {e}")))?;
     let after = head.get(used..).unwrap_or_default();
     check_extensions(after).map_err(|e| bad(format!("header extensions: {e}")).about(wire.id))?;
@@ -59,14 +72,14 @@ pub fn decode(payload: &Bytes) -> Result<Frame, DecodeError> {
 
 /// Appends a binary payload to `out`. `body` must be bincode.
 pub(crate) fn encode(header: &Header, body: &Body, out: &mut BytesMut) -> Result<(), DecodeError> {
-    let wire = WireHeader {
+    let wire = Outgoing {
         id: &header.id,
         ts: header.ts,
         from: header.from.as_deref(),
         to: header.to.as_deref(),
         topic: header.topic.as_deref(),
-        meta: header.meta.clone(),
-        delivery: header.delivery.clone(),
+        meta: header.meta.as_ref(),
+        delivery: header.delivery.as_ref(),
     };
     out.extend_from_slice(&header.kind.number().to_be_bytes());
     let at = out.len();

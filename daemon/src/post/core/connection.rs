@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use posthouse_protocol::Encoding;
 
 use super::NameId;
@@ -33,7 +33,12 @@ pub(crate) struct Conn {
     pub route: Option<(Arc<str>, NameId)>,
     /// Frames of this turn, not yet in the outbox.
     pub out: BytesMut,
+    /// Room to make for them, in bytes: what the last turn needed.
+    pub usual_chunk: usize,
 }
+
+/// Least and most room made for the frames of one turn before any is written, in bytes.
+const CHUNK: std::ops::RangeInclusive<usize> = 512..=64 * 1024;
 
 /// What the client said that it can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +52,12 @@ pub(crate) struct Takes {
 }
 
 impl Conn {
+    /// The frames of this turn.
+    pub fn take_chunk(&mut self) -> Bytes {
+        self.usual_chunk = self.out.len().clamp(*CHUNK.start(), *CHUNK.end());
+        std::mem::take(&mut self.out).freeze()
+    }
+
     pub fn subscribes(&self, topic: &str) -> bool {
         self.topics.iter().any(|t| &**t == topic)
     }

@@ -6,9 +6,6 @@ use posthouse_protocol::{DecodeError, ErrorCode, Frame, FrameType, Header, Json,
 
 use super::{Core, Slot};
 
-/// Room reserved for a connection's first frame of a turn, in bytes.
-const CHUNK: usize = 512;
-
 impl Core {
     /// An id for a frame that nothing will refer to.
     pub(super) fn fresh_id(&mut self) -> String {
@@ -19,7 +16,7 @@ impl Core {
     pub(super) fn put(&mut self, slot: Slot, frame: &Frame) -> Result<(), DecodeError> {
         let Some(conn) = self.conns.get_mut(slot) else { return Ok(()) };
         if conn.out.is_empty() {
-            conn.out.reserve(CHUNK);
+            conn.out.reserve(conn.usual_chunk);
             self.touched.push(slot);
         }
         frame.encode(conn.encoding, conn.max_frame, &mut conn.out)

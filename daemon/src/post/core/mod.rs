@@ -166,7 +166,7 @@ impl Core {
             if let Some(conn) = self.conns.get_mut(slot)
                 && !conn.out.is_empty()
             {
-                effects.frames.push((conn.id, std::mem::take(&mut conn.out).freeze()));
+                effects.frames.push((conn.id, conn.take_chunk()));
             }
         }
         effects
