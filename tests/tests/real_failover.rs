@@ -50,7 +50,7 @@ async fn the_message_goes_on_with_the_next_login(
     assert!(explained.contains("acct-A") && explained.contains("acct-B"), "{explained}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codex_with_a_reused_refresh_token() {
     let cli = require_cli!("codex");
     let dead = Scenario::Refresh(RefreshFault::Reused);
@@ -58,7 +58,7 @@ async fn codex_with_a_reused_refresh_token() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codex_with_an_invalidated_token() {
     let cli = require_cli!("codex");
     let dead = Scenario::Refuse(Refusal::TokenInvalidated);
@@ -66,7 +66,7 @@ async fn codex_with_an_invalidated_token() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codex_at_its_usage_limit() {
     let cli = require_cli!("codex");
     let spent = Scenario::usage_limit(Duration::from_secs(5400));
@@ -74,7 +74,7 @@ async fn codex_at_its_usage_limit() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claude_with_a_revoked_token() {
     let cli = require_cli!("claude");
     let dead = Scenario::Refuse(Refusal::Revoked);
@@ -82,7 +82,7 @@ async fn claude_with_a_revoked_token() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claude_at_its_usage_limit() {
     let cli = require_cli!("claude");
     let spent = Scenario::usage_limit(Duration::from_secs(5400));
@@ -90,7 +90,7 @@ async fn claude_at_its_usage_limit() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_codex_to_claude_with_a_handover_brief() {
     let (codex, claude) = (require_cli!("codex"), require_cli!("claude"));
     let host = Host::new(&[&codex, &claude]).await;
@@ -130,19 +130,19 @@ async fn quoted_errors_move_nothing(harness: Harness, host: Host) {
     assert_eq!(host.world.session("agent")["mount"], harness.mount("acct-A"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codex_quoting_errors_stays() {
     let cli = require_cli!("codex");
     quoted_errors_move_nothing(Harness::Codex, Host::new(&[&cli]).await).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claude_quoting_errors_stays() {
     let cli = require_cli!("claude");
     quoted_errors_move_nothing(Harness::Claude, Host::new(&[&cli]).await).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_no_login_left_the_session_is_parked_until_the_reset() {
     let cli = require_cli!("codex");
     let host = Host::new(&[&cli]).await;

@@ -38,13 +38,13 @@ async fn every_body_arrives_once_and_unchanged(harness: Harness, host: Host) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codex_gets_every_body_once_and_unchanged() {
     let cli = require_cli!("codex");
     every_body_arrives_once_and_unchanged(Harness::Codex, Host::new(&[&cli]).await).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claude_gets_every_body_once_and_unchanged() {
     let cli = require_cli!("claude");
     every_body_arrives_once_and_unchanged(Harness::Claude, Host::new(&[&cli]).await).await;
@@ -72,19 +72,19 @@ async fn a_busy_harness_takes_now_at_once_and_idle_later(harness: Harness, host:
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codex_is_steered_mid_turn() {
     let cli = require_cli!("codex");
     a_busy_harness_takes_now_at_once_and_idle_later(Harness::Codex, Host::new(&[&cli]).await).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claude_queues_mid_turn() {
     let cli = require_cli!("claude");
     a_busy_harness_takes_now_at_once_and_idle_later(Harness::Claude, Host::new(&[&cli]).await).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn control_characters_are_refused_before_anything_is_typed() {
     let cli = require_cli!("codex");
     let host = Host::new(&[&cli]).await;
@@ -121,13 +121,13 @@ async fn a_killed_daemon_loses_and_doubles_nothing(harness: Harness, mut host: H
     assert!(!alive(u32::try_from(pid).unwrap()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codex_outlives_a_killed_daemon() {
     let cli = require_cli!("codex");
     a_killed_daemon_loses_and_doubles_nothing(Harness::Codex, Host::new(&[&cli]).await).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claude_outlives_a_killed_daemon() {
     let cli = require_cli!("claude");
     a_killed_daemon_loses_and_doubles_nothing(Harness::Claude, Host::new(&[&cli]).await).await;
