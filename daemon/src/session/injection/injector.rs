@@ -455,7 +455,7 @@ impl Injector {
             return;
         };
         let mid_turn = self.sight.gate == Gate::Busy;
-        let steps = self.rules.script(&prompt.text);
+        let steps = self.rules.script(&prompt);
         self.effects.push(Effect::Write { operation, steps });
         self.active = Active::Writing(Writing {
             part: Part::Script(prompt.unused_scripts),

@@ -21,6 +21,8 @@ pub struct Prompt {
     pub source: Source,
     /// Everything that is typed before Enter.
     pub text: String,
+    /// The mark of its header line; `None` for text that stands alone.
+    pub mark: Option<String>,
     /// What gives it away on a screen or in a conversation, without white space.
     pub sought: String,
     /// When it may be typed.
@@ -47,8 +49,8 @@ pub enum Source {
 impl Prompt {
     /// A message as it is typed: header line, then the body unchanged; an operator's plain text stands alone.
     pub fn of_message(injection: &Injection, key: &MarkKey, deadline: Option<Instant>) -> Self {
-        let (text, sought) = if injection.plain {
-            (injection.body.clone(), opening(&injection.body))
+        let (text, mark, sought) = if injection.plain {
+            (injection.body.clone(), None, opening(&injection.body))
         } else {
             let mark = key.mark(injection.message);
             let header = Header {
@@ -59,12 +61,13 @@ impl Prompt {
                 message: injection.message,
                 mark: &mark,
             };
-            (format!("{header}\n{}", injection.body), mark)
+            (format!("{header}\n{}", injection.body), Some(mark.clone()), mark)
         };
         Self {
             id: injection.message,
             source: Source::Message,
             text,
+            mark,
             sought,
             when: injection.when,
             deadline,
@@ -80,6 +83,7 @@ impl Prompt {
             id,
             source: Source::House,
             text,
+            mark: None,
             sought,
             when: When::Idle,
             deadline: None,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::framing::Framing;
+use super::prompt::Prompt;
 use crate::harness::definition::{Definition, MidTurn, Paste, TranscriptKind};
 use crate::holder::script::Step;
 
@@ -24,6 +26,8 @@ pub struct Rules {
     pub gap: Duration,
     /// The same for text of several lines or more than 256 bytes.
     pub long_gap: Duration,
+    /// What has to stand around a body.
+    pub framing: Framing,
     /// The key that submits.
     pub enter: Vec<u8>,
     /// Whether Enter is of use while a turn runs.
@@ -55,6 +59,7 @@ impl Rules {
             paste: false,
             gap: Duration::ZERO,
             long_gap: Duration::ZERO,
+            framing: Framing::default(),
             enter: b"\r".to_vec(),
             mid_turn: false,
             confirm: Confirm::Holder,
@@ -71,6 +76,10 @@ impl Rules {
             paste: injection.paste == Paste::Bracketed,
             gap: injection.gap,
             long_gap: injection.long_gap,
+            framing: Framing {
+                closing_line: injection.closing_line,
+                composes_below: usize::from(injection.composes_below_lines),
+            },
             enter: injection.enter.clone().into_bytes(),
             mid_turn: injection.mid_turn != MidTurn::None,
             confirm: if shows {
@@ -85,8 +94,12 @@ impl Rules {
         }
     }
 
-    /// The script that types `text` and submits it, all in one operation.
-    pub fn script(&self, text: &str) -> Vec<Step> {
+    /// The script that types a prompt and submits it, all in one operation.
+    pub fn script(&self, prompt: &Prompt) -> Vec<Step> {
+        self.script_of(&self.framing.apply(prompt))
+    }
+
+    fn script_of(&self, text: &str) -> Vec<Step> {
         let mut body = Vec::with_capacity(text.len() + PASTE_BEGIN.len() + PASTE_END.len());
         if self.paste {
             body.extend_from_slice(PASTE_BEGIN);
@@ -114,6 +127,7 @@ mod tests {
             paste: true,
             gap: Duration::from_millis(30),
             long_gap: Duration::from_millis(300),
+            framing: Framing::default(),
             enter: b"\r".to_vec(),
             mid_turn: true,
             confirm: Confirm::Holder,
@@ -124,10 +138,10 @@ mod tests {
     fn text_and_enter_are_one_script_with_a_gap_that_fits() {
         let enter = Step::Bytes(b"\r".to_vec());
         assert_eq!(
-            rules().script("hi"),
+            rules().script_of("hi"),
             [Step::Bytes(b"\x1b[200~hi\x1b[201~".to_vec()), Step::Wait(Duration::from_millis(30)), enter]
         );
-        assert_eq!(rules().script("a\nb")[1], Step::Wait(Duration::from_millis(300)));
-        assert_eq!(rules().script(&"x".repeat(300))[1], Step::Wait(Duration::from_millis(300)));
+        assert_eq!(rules().script_of("a\nb")[1], Step::Wait(Duration::from_millis(300)));
+        assert_eq!(rules().script_of(&"x".repeat(300))[1], Step::Wait(Duration::from_millis(300)));
     }
 }
