@@ -62,8 +62,13 @@ fn millis<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
 /// Reads an envelope. The payload's bytes are shared with `payload`, not copied.
 pub fn decode(payload: &Bytes) -> Result<Frame, DecodeError> {
     let bad = |detail: String| DecodeError::new(ErrorCode::BadJson, detail);
-    let incoming: Incoming<'_> =
-        serde_json::from_slice(payload).map_err(|e| bad(format!("not a JSON envelope: {e}")))?;
+    let incoming: Incoming<'_> = serde_json::from_slice(payload).map_err(|e| {
+        let error = bad(format!("not a JSON envelope: {e}"));
+        match id_of(payload) {
+            Some(id) => error.about(&id),
+            None => error,
+        }
+    })?;
     if incoming.id.len() > limits::MAX_ID {
         return Err(bad(format!("the id is longer than {} bytes", limits::MAX_ID)));
     }
@@ -83,6 +88,16 @@ pub fn decode(payload: &Bytes) -> Result<Frame, DecodeError> {
         delivery: incoming.delivery,
     };
     Ok(Frame { header, body: Body::opaque(Encoding::Json, body) })
+}
+
+/// The id of what is JSON but no envelope, so that its sender can be told which of its frames is meant.
+fn id_of(payload: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Identified {
+        id: String,
+    }
+    let found: Identified = serde_json::from_slice(payload).ok()?;
+    (found.id.len() <= limits::MAX_ID).then_some(found.id)
 }
 
 /// Appends an envelope to `out`. `body` must be JSON.

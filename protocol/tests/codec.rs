@@ -265,3 +265,15 @@ fn deep_json_is_skipped_or_carried_without_recursion() {
         read_fully(&Bytes::from(text.into_bytes()), Encoding::Json);
     }
 }
+
+#[test]
+fn a_bad_envelope_is_named_by_its_id_where_it_has_one() {
+    let id = |text: &str| {
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        Frame::decode(&bytes, Encoding::Json).unwrap_err().id
+    };
+    assert_eq!(id(r#"{"type":"SEND","id":"x-1","to":7}"#).as_deref(), Some("x-1"));
+    assert_eq!(id(r#"{"id":"x-2"}"#).as_deref(), Some("x-2"));
+    assert_eq!(id(r#"{"type":"SEND","id":"x-3""#), None);
+    assert_eq!(id(&format!(r#"{{"id":"{}"}}"#, "y".repeat(limits::MAX_ID + 1))), None);
+}

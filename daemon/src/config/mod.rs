@@ -46,3 +46,17 @@ impl Config {
 pub fn system_file() -> PathBuf {
     PathBuf::from("/etc/posthouse/config.toml")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_in_the_operating_guide() {
+        let guide = include_str!("../../../docs/operating.md");
+        for Setting { name, default, meaning } in Config::settings() {
+            let row = format!("| `{name}` | {default} | {} |", meaning.trim_end_matches('.'));
+            assert!(guide.contains(&row), "docs/operating.md lacks {row}");
+        }
+    }
+}
