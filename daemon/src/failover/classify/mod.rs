@@ -267,8 +267,10 @@ impl Judge<'_> {
         if !matches!(class, Class::QuotaReset | Class::RateLimit | Class::Overloaded | Class::ServerError) {
             return None;
         }
+        let squashed = text::squash(&signal.text);
         let google_day = signal.codes.iter().any(|code| code == "quotaperday")
-            || (signal.provider.as_deref() == Some("google") && signal.text.contains("daily quota"));
+            || (signal.provider.as_deref() == Some("google")
+                && ["dailyquota", "perday"].iter().any(|word| squashed.contains(word)));
         let sources = Sources {
             hints: &signal.resets,
             headers: &signal.headers,

@@ -78,15 +78,21 @@ fn length_of(claim: &str) -> Option<SignedDuration> {
     Some(SignedDuration::from_hours(hours))
 }
 
-/// `retry-after-ms`, else `retry-after` in seconds or as an HTTP date.
+/// `retry-after-ms`, else `retry-after` in seconds or as an HTTP date, else `x-ratelimit-reset`.
 #[must_use]
 pub fn retry_after(headers: &Headers) -> Option<Hint> {
     if let Some(millis) = headers.get("retry-after-ms").and_then(|value| value.parse::<f64>().ok()) {
         return delay::seconds(millis / 1000.0).map(Hint::In);
     }
-    let value = headers.get("retry-after")?;
+    let Some(value) = headers.get("retry-after") else { return rate_limit_reset(headers) };
     match value.parse::<f64>() {
         Ok(number) => delay::seconds(number).map(Hint::In),
         Err(_) => jiff::fmt::rfc2822::parse(value).ok().map(|date| Hint::At(date.timestamp())),
     }
+}
+
+/// Some gateways give a point in time here, others a number of seconds.
+fn rate_limit_reset(headers: &Headers) -> Option<Hint> {
+    let number = headers.get("x-ratelimit-reset")?.parse::<f64>().ok()?;
+    if number > 1e9 { epoch(number).map(Hint::At) } else { delay::seconds(number).map(Hint::In) }
 }

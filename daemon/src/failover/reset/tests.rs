@@ -59,6 +59,7 @@ fn words() {
         ("quota exceeded · resets tomorrow at 9am", "2026-11-22T14:00:00Z"),
         ("You've exceeded your monthly limit, resets on Dec 1", "2026-12-01T05:00:00Z"),
         ("Usage limit reached — available again at 18:00 (UTC)", "2026-11-22T18:00:00Z"),
+        ("You will regain access on 2026-12-01 at 00:00 UTC.", "2026-12-01T00:00:00Z"),
         ("Rate limit exceeded. Retry-After: 3600", "2026-11-22T04:00:00Z"),
         ("5-hour usage limit reached. Resets in 4hr 10min.", "2026-11-22T07:10:00Z"),
     ] {
@@ -98,6 +99,8 @@ fn retry_after() {
     assert_eq!(told(&[("retry-after", "Sun, 22 Nov 2026 03:02:00 GMT")]), at("2026-11-22T03:02:00Z"));
     assert_eq!(told(&[("retry-after", "0")]), at("2026-11-22T03:00:01Z"), "never the moment it was seen");
     assert_eq!(told(&[("retry-after", "soon")]), None);
+    assert_eq!(told(&[("x-ratelimit-reset", "1795320000000")]), at("2026-11-22T04:00:00Z"));
+    assert_eq!(told(&[("x-ratelimit-reset", "60")]), at("2026-11-22T03:01:00Z"));
 }
 
 #[test]

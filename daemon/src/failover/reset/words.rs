@@ -34,12 +34,12 @@ impl Patterns {
         Ok(Self {
             epoch: Regex::new(r"(?i)(?:\||resets?[_ ]?at\W{1,4})(?<epoch>\d{10}(?:\d{3})?)\b")?,
             anchor: Regex::new(concat!(
-                r"(?i)\b(?:try again|retry(?:ing|-after)?|resets?|renews?|available(?: again)?|refills?|reopens?|",
+                r"(?i)\b(?:try again|retry(?:ing|-after)?|regain access|resets?|renews?|available(?: again)?|refills?|reopens?|",
                 r"continu(?:e|ing)(?: automatically)?|until|wait)\b:?(?<by>(?: (?:at|on|in|after|by|for|about|",
                 r"approximately|around|every|again))*):? ~?"
             ))?,
             iso: Regex::new(concat!(
-                r"(?i)^(?<y>\d{4})[-/](?<mo>\d{1,2})[-/](?<d>\d{1,2})[T ,]+(?<h>\d{1,2}):(?<m>\d{2})",
+                r"(?i)^(?<y>\d{4})[-/](?<mo>\d{1,2})[-/](?<d>\d{1,2})(?:T| at |[ ,]+)(?<h>\d{1,2}):(?<m>\d{2})",
                 r"(?::(?<s>\d{2}))?(?:\.\d+)?"
             ))?,
             month_day: Regex::new(&format!(

@@ -8,7 +8,7 @@ use super::{failed, text};
 pub(super) fn read(frame: &Value, signal: &Signal) -> Option<Reading> {
     let reading = match text(frame, "type") {
         "result" if frame.get("status").is_some() => match text(frame, "status") {
-            "error" => failed(signal, Voice::FinalFrame, frame.get("error").unwrap_or(frame)),
+            "error" => ended(signal, frame.get("error").unwrap_or(frame)),
             _ => Reading::SUCCESS,
         },
         "error" if frame.get("severity").is_some() => match text(frame, "severity") {
@@ -17,13 +17,22 @@ pub(super) fn read(frame: &Value, signal: &Signal) -> Option<Reading> {
         },
         "init" | "message" | "tool_use" | "tool_result" => Reading::CONTENT,
         "" if frame.get("session_id").is_some() => match frame.get("error") {
-            Some(error) if !error.is_null() => failed(signal, Voice::FinalFrame, error),
+            Some(error) if !error.is_null() => ended(signal, error),
             _ => Reading::SUCCESS,
         },
         "" if frame.get("response").is_some_and(Value::is_string) => Reading::SUCCESS,
         _ => return None,
     };
     Some(reading)
+}
+
+/// The error that ended a run; its code is a status or an exit code.
+fn ended(signal: &Signal, error: &Value) -> Reading {
+    let mut signal = signal.clone();
+    if let Some(code) = error.get("code").and_then(Value::as_i64).filter(|code| *code < 100) {
+        exit(i32::try_from(code).unwrap_or(0), &mut signal);
+    }
+    failed(&signal, Voice::FinalFrame, error)
 }
 
 /// What an exit code says: its own numbers, else the low byte of the HTTP status that ended the run.
