@@ -18,6 +18,7 @@ use posthouse_protocol::ReceiptState;
 pub(super) struct Rows<'db> {
     next: i64,
     now_ms: u64,
+    receipts: u64,
     json: Vec<u8>,
     lookup: Lookup<'db>,
     event: Statement<'db>,
@@ -57,6 +58,7 @@ impl<'db> Rows<'db> {
         Ok(Self {
             next: last + 1,
             now_ms: 0,
+            receipts: 0,
             json: Vec::with_capacity(256),
             lookup: Lookup::prepare(db)?,
             event: db.prepare(
@@ -101,6 +103,11 @@ impl<'db> Rows<'db> {
         self.now_ms
     }
 
+    /// Deliveries added since this was last asked.
+    pub(super) fn take_receipts(&mut self) -> u64 {
+        std::mem::take(&mut self.receipts)
+    }
+
     /// The last message that is in the look-up tables.
     pub(super) fn settled(&self) -> i64 {
         self.lookup.settled()
@@ -119,6 +126,7 @@ impl<'db> Rows<'db> {
     /// The transaction was rolled back to where `next` was the next position.
     pub(super) fn rolled_back(&mut self, next: i64) {
         self.next = next;
+        self.receipts = 0;
         self.lookup.rolled_back();
     }
 
@@ -186,6 +194,7 @@ impl<'db> Rows<'db> {
             &m.payload[..],
         ])?;
         self.now_ms = m.accepted_ms;
+        self.receipts += recipients.len() as u64;
         let size = u32::try_from(m.size()).unwrap_or(u32::MAX);
         for to in recipients {
             self.delivery.execute(params![

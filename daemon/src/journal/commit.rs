@@ -120,6 +120,7 @@ impl<'db> Thread<'db> {
         let outcomes = self.try_transaction(batch);
         if outcomes.is_ok() {
             self.rows.committed();
+            self.pruner.committed();
         } else {
             self.rows.rolled_back(before);
             // After some errors SQLite has rolled back by itself.
@@ -141,15 +142,15 @@ impl<'db> Thread<'db> {
             outcomes.push(self.rows.apply(&submission.ops)?);
         }
         self.rows.settle()?;
+        self.pruner.begin();
         let mut written = Written::default();
         for op in batch.iter().flat_map(|s| &s.ops) {
             written.bytes += op.weight() as u64;
-            match op {
-                Op::Accept { recipients, .. } => written.receipts += recipients.len() as u64,
-                Op::Prune { now_ms } => self.pruner.sweep(*now_ms, self.rows.next(), self.rows.settled())?,
-                Op::Advance(_) | Op::Event(_) | Op::Put(_) | Op::Delete(_) => {}
+            if let Op::Prune { now_ms } = op {
+                self.pruner.sweep(*now_ms, self.rows.next(), self.rows.settled())?;
             }
         }
+        written.receipts = self.rows.take_receipts();
         written.events = (self.rows.next() - before).unsigned_abs();
         self.pruner.after_batch(written, self.rows.now_ms(), self.rows.next(), self.rows.settled())?;
         self.db.prepare_cached("COMMIT")?.execute([])?;

@@ -104,8 +104,8 @@ pub enum WriteError {
     /// No space left on the device, or the journal's own size bound.
     #[error("write the journal: the disk is full")]
     DiskFull,
-    /// The device or file system failed.
-    #[error("write the journal: input/output error ({0})")]
+    /// The device or file system failed, or another program holds the database.
+    #[error("write the journal: {0}")]
     Io(String),
     /// The database file is damaged.
     #[error("write the journal: the file is damaged ({0})")]
@@ -130,11 +130,11 @@ impl From<rusqlite::Error> for WriteError {
         use rusqlite::ErrorCode as Code;
         match error.sqlite_error_code() {
             Some(Code::DiskFull) => Self::DiskFull,
-            Some(Code::SystemIoFailure | Code::CannotOpen | Code::ReadOnly | Code::PermissionDenied) => {
-                Self::Io(error.to_string())
-            }
             Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Corrupt(error.to_string()),
-            _ => Self::Refused(error.to_string()),
+            None | Some(Code::ConstraintViolation | Code::TypeMismatch | Code::TooBig) => {
+                Self::Refused(error.to_string())
+            }
+            Some(_) => Self::Io(error.to_string()),
         }
     }
 }

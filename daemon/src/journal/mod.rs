@@ -27,6 +27,8 @@ mod schema;
 mod wal;
 mod writer;
 
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -76,8 +78,9 @@ impl Journal {
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
         let lock = StateLock::take(dir)?;
         let path = dir.join(JOURNAL_FILE);
-        let db = schema::open_writer(&path, options.max_bytes)?;
         let io = |source| OpenError::Io { path: path.clone(), source };
+        make_private(&path).map_err(io)?;
+        let db = schema::open_writer(&path, options.max_bytes)?;
         // A new database's name must survive a power cut as well as its content.
         std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)?;
         if let Err(error) = wal::make_room(&path) {
@@ -124,6 +127,12 @@ impl Journal {
 
     /// Commits what is queued, ends the writer and gives the state directory back.
     pub fn close(self) {}
+}
+
+/// Makes the database's file if there is none, and closes it to others. SQLite gives its log the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))
 }
 
 impl Drop for Journal {

@@ -11,7 +11,7 @@ pub enum Op {
     Accept {
         /// The message.
         message: Box<Message>,
-        /// Its recipients; each at most once.
+        /// Its recipients: each at most once, and at least one for the message to be found by its id.
         recipients: Vec<NewDelivery>,
     },
     /// Moves one delivery on and appends a `receipt` event.

@@ -62,7 +62,10 @@ pub(super) struct Written {
 pub(super) struct Pruner<'db> {
     keep: Retention,
     since_step: Written,
+    /// Receipts kept, as of the last commit.
     receipts: u64,
+    /// Receipts kept if the transaction that is open is committed.
+    receipts_then: u64,
     /// Messages up to here were looked at in this round.
     messages_after: i64,
     /// Client ids up to here were looked at in this round.
@@ -89,6 +92,7 @@ impl<'db> Pruner<'db> {
             keep,
             since_step: Written::default(),
             receipts: number("SELECT count(*) FROM delivery")?,
+            receipts_then: 0,
             messages_after: 0,
             dedupe_after: Default::default(),
             page_size: number("PRAGMA page_size")?,
@@ -122,6 +126,16 @@ impl<'db> Pruner<'db> {
         })
     }
 
+    /// A transaction begins.
+    pub(super) fn begin(&mut self) {
+        self.receipts_then = self.receipts;
+    }
+
+    /// It is committed.
+    pub(super) fn committed(&mut self) {
+        self.receipts = self.receipts_then;
+    }
+
     /// Called within each batch's transaction; takes steps once enough has been written. `next` is the position that
     /// the next event gets, `settled` the last message that is in the look-up tables.
     pub(super) fn after_batch(
@@ -131,7 +145,7 @@ impl<'db> Pruner<'db> {
         next: i64,
         settled: i64,
     ) -> rusqlite::Result<()> {
-        self.receipts += written.receipts;
+        self.receipts_then += written.receipts;
         self.since_step.events += written.events;
         self.since_step.bytes += written.bytes;
         let due = (self.since_step.events / EVERY).max(self.since_step.bytes / EVERY_BYTES);
@@ -174,7 +188,7 @@ impl<'db> Pruner<'db> {
         while let Some(row) = rows.next()? {
             let (seq, id, at_ms): (i64, [u8; 16], i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let (size, open): (i64, bool) = (row.get(3)?, row.get(4)?);
-            if !(*surplus > 0 || self.receipts > self.keep.receipt_rows || at_ms < cutoff) {
+            if !(*surplus > 0 || self.receipts_then > self.keep.receipt_rows || at_ms < cutoff) {
                 break;
             }
             seen += 1;
@@ -186,7 +200,7 @@ impl<'db> Pruner<'db> {
                 self.delete_inboxes.execute([&id[..]])?;
                 let receipts = self.delete_deliveries.execute([&id[..]])? as u64;
                 self.delete_message.execute([seq])?;
-                self.receipts = self.receipts.saturating_sub(receipts);
+                self.receipts_then = self.receipts_then.saturating_sub(receipts);
                 *surplus = surplus.saturating_sub(size.unsigned_abs() + ROW_BYTES * (1 + receipts));
                 removed = true;
             }

@@ -1,6 +1,7 @@
 //! Opening what is there: an older schema is migrated, anything that is not ours to write is left as it is.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use posthouse_protocol::ReceiptState;
@@ -84,6 +85,35 @@ fn a_damaged_file_is_refused_and_kept() {
     let error = refusal(dir.path());
     assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
     assert!(noise == fs::read(database(dir.path())).unwrap());
+}
+
+#[test]
+fn a_file_cut_short_is_refused_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    commit(&journal.writer(), (0..3000).map(accept).collect()).unwrap();
+    journal.close();
+    let _ = fs::remove_file(dir.path().join(format!("{JOURNAL_FILE}-wal")));
+    let whole = fs::read(database(dir.path())).unwrap();
+    let half = &whole[..whole.len() / 2];
+    fs::write(database(dir.path()), half).unwrap();
+    let error = refusal(dir.path());
+    assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+    assert!(half == fs::read(database(dir.path())).unwrap());
+}
+
+#[test]
+fn the_files_are_the_users_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(database(dir.path()), b"").unwrap();
+    fs::set_permissions(database(dir.path()), fs::Permissions::from_mode(0o644)).unwrap();
+    let journal = open(dir.path());
+    commit(&journal.writer(), vec![accept(1)]).unwrap();
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+    }
 }
 
 #[test]
