@@ -23,6 +23,7 @@ mod message;
 mod op;
 mod prune;
 mod read;
+mod retention;
 mod schema;
 mod wal;
 mod writer;
@@ -44,10 +45,10 @@ pub use lock::{LOCK_FILE, LockError, StateLock};
 pub use lookup::DEDUPE_MS;
 pub use message::{Advance, Delivery, MAX_REASON, Message, MessageId, NewDelivery};
 pub use op::{Committed, Durability, Op, Refused};
-pub use prune::Retention;
 pub use read::{
     EventFilter, InboxQuery, MessageQuery, Open, OpenTotal, Order, Page, Reader, Receipts, Stored,
 };
+pub use retention::Retention;
 pub use writer::{CommitError, Done, Outcome, Writer};
 
 /// Name of the database in the state directory.

@@ -51,31 +51,59 @@ pub struct OpenTotal {
     pub oldest: Seq,
 }
 
+/// Where one part of an inbox comes from. `CROSS JOIN` keeps SQLite to the order that is written, so that a page reads
+/// only its own rows.
+struct Part {
+    from: &'static str,
+    seq: &'static str,
+}
+
 /// The part of an inbox that is in its table.
-const SETTLED: &str = "inbox i
-    JOIN message m ON m.seq = i.seq
-    JOIN delivery d ON d.message = m.id AND d.owner = i.owner AND d.recipient = i.recipient
-    WHERE i.owner = :owner AND i.recipient = :recipient AND i.seq";
+const SETTLED: Part = Part {
+    from: "inbox i CROSS JOIN message m ON m.seq = i.seq
+           CROSS JOIN delivery d ON d.message = m.id AND d.owner = i.owner AND d.recipient = i.recipient
+           WHERE i.owner = :owner AND i.recipient = :recipient",
+    seq: "i.seq",
+};
 
 /// The messages after that, which are few.
-const RECENT: &str = "message m
-    JOIN delivery d ON d.message = m.id AND d.owner = :owner AND d.recipient = :recipient
-    WHERE m.seq > (SELECT seq FROM settled) AND m.seq";
+const RECENT: Part = Part {
+    from: "message m CROSS JOIN delivery d ON d.message = m.id
+           WHERE d.owner = :owner AND d.recipient = :recipient AND m.seq > (SELECT seq FROM settled)",
+    seq: "m.seq",
+};
 
 /// Those that have not ended, of everyone: they have an index of their own.
-const UNREAD: &str = "delivery d INDEXED BY delivery_open
-    JOIN message m ON m.seq = d.seq
-    WHERE d.ended = 0 AND d.owner = :owner AND d.recipient = :recipient AND d.seq";
+const UNREAD: Part = Part {
+    from: "delivery d INDEXED BY delivery_open CROSS JOIN message m ON m.seq = d.seq
+           WHERE d.ended = 0 AND d.owner = :owner AND d.recipient = :recipient",
+    seq: "d.seq",
+};
+
+impl Part {
+    fn sql(&self, order: Order) -> String {
+        let (compare, order) = order.sql();
+        let Self { from, seq } = self;
+        format!(
+            "SELECT {}, {} FROM {from} AND {seq} {compare} :after
+               AND (:sender IS NULL OR m.sender = :sender)
+               AND (:target IS NULL OR m.target = :target)
+             ORDER BY {seq} {order} LIMIT :limit",
+            row::MESSAGE,
+            row::DELIVERY
+        )
+    }
+}
 
 impl Reader {
     /// A recipient's messages in the chosen order, with how far each has come.
     pub fn inbox(&self, query: &InboxQuery) -> Result<Page<Open>, ReadError> {
         if query.unread_only {
-            return self.inbox_part(UNREAD, query, query.limit);
+            return self.inbox_part(&UNREAD, query, query.limit);
         }
         let (first, second) = match query.order {
-            Order::Ascending => (SETTLED, RECENT),
-            Order::Descending => (RECENT, SETTLED),
+            Order::Ascending => (&SETTLED, &RECENT),
+            Order::Descending => (&RECENT, &SETTLED),
         };
         // One snapshot for both, or a message that is settled in between would be missed.
         let snapshot = self.db.unchecked_transaction()?;
@@ -90,17 +118,8 @@ impl Reader {
         Ok(page)
     }
 
-    fn inbox_part(&self, part: &str, query: &InboxQuery, limit: usize) -> Result<Page<Open>, ReadError> {
+    fn inbox_part(&self, part: &Part, query: &InboxQuery, limit: usize) -> Result<Page<Open>, ReadError> {
         let (limit, sql_limit) = limits(limit);
-        let (compare, order) = query.order.sql();
-        let sql = format!(
-            "SELECT {}, {} FROM {part} {compare} :after
-               AND (:sender IS NULL OR m.sender = :sender)
-               AND (:target IS NULL OR m.target = :target)
-             ORDER BY m.seq {order} LIMIT :limit",
-            row::MESSAGE,
-            row::DELIVERY
-        );
         let params = named_params! {
             ":owner": query.owner,
             ":recipient": query.recipient,
@@ -109,7 +128,7 @@ impl Reader {
             ":target": query.channel,
             ":limit": sql_limit,
         };
-        self.page(&sql, params, limit, open, |open| open.stored.message.size())
+        self.page(&part.sql(query.order), params, limit, open, |open| open.stored.message.size())
     }
 
     /// What has not ended, of all recipients, in the order of acceptance after `after`: read page by page, every lane
@@ -160,4 +179,28 @@ impl Reader {
 
 fn open(row: &rusqlite::Row<'_>) -> rusqlite::Result<Open> {
     Ok(Open { stored: stored(row)?, delivery: row::delivery(row, row::MESSAGE_COLUMNS)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sort would mean that a page reads the whole inbox, bodies and all.
+    #[test]
+    fn no_part_of_an_inbox_is_sorted_or_scanned() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = crate::journal::schema::open_writer(&dir.path().join("journal.db"), None).unwrap();
+        for part in [&SETTLED, &RECENT, &UNREAD] {
+            for order in [Order::Ascending, Order::Descending] {
+                let sql = format!("EXPLAIN QUERY PLAN {}", part.sql(order));
+                let mut plan = db.prepare(&sql).unwrap();
+                let steps = plan.raw_query().mapped(|row| row.get("detail"));
+                let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+                // That table has one row.
+                let scans = |step: &String| step.starts_with("SCAN") && step != "SCAN settled";
+                let sorts = |step: &String| step.contains("TEMP B-TREE");
+                assert!(!steps.iter().any(|step| scans(step) || sorts(step)), "{steps:#?}");
+            }
+        }
+    }
 }
