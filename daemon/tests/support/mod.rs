@@ -2,14 +2,18 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::signal;
+use nix::unistd::Pid;
 use posthoused::holder::link::{self, HolderEvent, HolderProgram, Link, LinkError, place};
 use posthoused::holder::run::{Channel, Exit, RunId, RunSpec, Size, StreamId};
 use posthoused::holder::script::{OperationId, Step};
+use posthoused::holder::survey;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -28,13 +32,38 @@ pub fn operation() -> OperationId {
 
 pub struct Yard {
     pub dir: TempDir,
+    runs: RefCell<Vec<RunId>>,
+}
+
+/// A test that fails leaves none of its processes behind.
+impl Drop for Yard {
+    fn drop(&mut self) {
+        for run in self.runs.take() {
+            let holder = processes().find(|pid| second_word(*pid).as_deref() == Some(&run.to_string()));
+            let left = survey::survivors(run, holder).unwrap_or_default();
+            for pid in left.into_iter().map(|survivor| survivor.pid).chain(holder) {
+                let _ = signal::kill(Pid::from_raw(pid.cast_signed()), signal::SIGKILL);
+            }
+        }
+    }
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// The run that a holder's command line names.
+fn second_word(pid: u32) -> Option<String> {
+    let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+    line.split('\0').nth(1).map(str::to_owned)
 }
 
 impl Yard {
     pub fn new() -> Self {
         let mine = std::fs::Permissions::from_mode(0o700);
         let dir = tempfile::Builder::new().prefix("ph").permissions(mine).tempdir().unwrap();
-        Self { dir }
+        Self { dir, runs: RefCell::default() }
     }
 
     pub fn path(&self) -> &Path {
@@ -47,7 +76,9 @@ impl Yard {
     }
 
     pub fn command(&self, argv: &[&str]) -> RunSpec {
-        Self::spec_in(self.path(), argv)
+        let spec = Self::spec_in(self.path(), argv);
+        self.runs.borrow_mut().push(spec.run);
+        spec
     }
 
     /// A run of `argv` whose socket and working directory are in `directory`.
@@ -196,7 +227,7 @@ pub fn canary(len: usize) -> Vec<u8> {
 }
 
 pub fn kill(pid: u32) {
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.cast_signed()), nix::sys::signal::SIGKILL).unwrap();
+    signal::kill(Pid::from_raw(pid.cast_signed()), signal::SIGKILL).unwrap();
 }
 
 /// Whether a process runs (a zombie does not).
