@@ -4,11 +4,18 @@ use posthouse_protocol::payload::{Claim, ClaimResult, Lease, LeaseResult};
 use posthouse_protocol::{Frame, FrameType, Header, ReceiptState};
 
 use super::directory::Seat;
-use super::queue::{Claimed, Handed, Held, Item, Load, Stage};
+use super::effects::Fetch;
+use super::queue::{Claimed, Handed, Held, Item, Load, PendingClaim, Stage};
 use super::receipt::Step;
 use super::{Core, NameId, Slot};
 use crate::journal::MessageId;
 use crate::principal::Right;
+
+/// Where a claimed message's body is.
+enum Found {
+    Here(Item),
+    InJournal(NameId, MessageId),
+}
 
 impl Core {
     /// An auxiliary wants to be the delivery path of its name.
@@ -51,42 +58,51 @@ impl Core {
 
     /// An auxiliary takes one message of its name.
     pub(super) fn on_claim(&mut self, slot: Slot, frame: &Frame) {
-        let Ok(claim) = frame.body.decode::<Claim>() else {
-            let result = ClaimResult {
-                message: String::new(),
-                claimed: false,
-                reason: Some("the payload is not that of a CLAIM".to_owned()),
-            };
-            return self.claim_result(slot, frame, &result);
-        };
-        match self.try_claim(slot, &claim.message) {
-            Ok(item) => {
-                self.claim_result(
-                    slot,
-                    frame,
-                    &ClaimResult { message: claim.message, claimed: true, reason: None },
-                );
+        let request = frame.header.id.as_str();
+        match frame.body.decode::<Claim>() {
+            Ok(claim) => self.claim(slot, request, claim.message),
+            Err(error) => self.claim_result(slot, request, String::new(), Some(error.detail)),
+        }
+    }
+
+    pub(super) fn claim(&mut self, slot: Slot, request: &str, message: String) {
+        match self.try_claim(slot, &message) {
+            Ok(Found::Here(item)) => {
+                self.claim_result(slot, request, message, None);
                 self.hand_claimed(slot, item);
             }
-            Err(reason) => {
-                let reason = Some(reason);
-                self.claim_result(
-                    slot,
-                    frame,
-                    &ClaimResult { message: claim.message, claimed: false, reason },
-                );
+            Ok(Found::InJournal(name, id)) => {
+                self.effects.fetches.push(Fetch { name, ids: vec![id] });
+                if let Some(entry) = self.names.get_mut(name) {
+                    let request = request.to_owned();
+                    entry.queue.claims.push(PendingClaim { by: slot, request, message });
+                }
+            }
+            Err(reason) => self.claim_result(slot, request, message, Some(reason)),
+        }
+    }
+
+    /// Bodies have come back, or cannot be read now: claims that waited for them are decided.
+    pub(super) fn resume_claims(&mut self, name: NameId, readable: bool) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        for PendingClaim { by, request, message } in std::mem::take(&mut entry.queue.claims) {
+            if readable {
+                self.claim(by, &request, message);
+            } else {
+                let reason = "its body could not be read back; it waits still";
+                self.claim_result(by, &request, message, Some(reason.to_owned()));
             }
         }
     }
 
-    fn claim_result(&mut self, slot: Slot, frame: &Frame, result: &ClaimResult) {
-        let header = Header::new(FrameType::ClaimResult, frame.header.id.clone(), self.now.wall);
-        self.say(slot, header, result);
+    fn claim_result(&mut self, slot: Slot, request: &str, message: String, refusal: Option<String>) {
+        let result = ClaimResult { message, claimed: refusal.is_none(), reason: refusal };
+        let header = Header::new(FrameType::ClaimResult, request, self.now.wall);
+        self.say(slot, header, &result);
     }
 
-    /// Takes a message that waits, or that its session has and has not begun. One whose body is in the journal is
-    /// called back first, and is there to be claimed a moment later.
-    fn try_claim(&mut self, slot: Slot, message: &str) -> Result<Item, String> {
+    /// Takes a message that waits, or that its session has and has not begun.
+    fn try_claim(&mut self, slot: Slot, message: &str) -> Result<Found, String> {
         let conn = self.conns.get(slot).ok_or("the connection is over")?;
         if !conn.principal.may(Right::Send) {
             return Err("an observer is handed nothing".to_owned());
@@ -106,17 +122,14 @@ impl Core {
             entry.withdrawn.insert(id);
             let item = handed.back().map_err(|_| "it cannot be claimed")?;
             self.pump(name);
-            return Ok(item);
+            return Ok(Found::Here(item));
         }
-        let Some(item) = entry.queue.take(id) else {
-            return Err("no such message waits for this name".to_owned());
-        };
+        let item = entry.queue.take(id).ok_or("no such message waits for this name")?;
         if matches!(item.load, Load::Spilled { .. }) {
             entry.queue.requeue(item);
-            self.effects.fetches.push(super::effects::Fetch { name, ids: vec![id] });
-            return Err("its body is being read back; claim it again".to_owned());
+            return Ok(Found::InJournal(name, id));
         }
-        Ok(item)
+        Ok(Found::Here(item))
     }
 
     fn hand_claimed(&mut self, slot: Slot, mut item: Item) {

@@ -111,6 +111,15 @@ pub(crate) struct Claimed {
     pub item: Item,
 }
 
+/// A claim of a message whose body is being read back.
+#[derive(Debug)]
+pub(crate) struct PendingClaim {
+    pub by: Slot,
+    /// The id of the CLAIM frame.
+    pub request: String,
+    pub message: String,
+}
+
 /// Everything of one name.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -119,6 +128,7 @@ pub(crate) struct Queue {
     handed_bytes: usize,
     pub awaiting: BTreeMap<MessageId, Awaiting>,
     pub claimed: Vec<Claimed>,
+    pub claims: Vec<PendingClaim>,
     /// Durable messages between acceptance and their end or delivery, those being committed included.
     count: usize,
     bytes: usize,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use posthouse_protocol::{Durability, ErrorCode, Frame, FrameType, SendMeta, Target, Violation};
+use posthouse_protocol::{Durability, Encoding, ErrorCode, Frame, FrameType, SendMeta, Target, Violation};
 
 use super::letter::{Label, Letter};
 use super::{Core, NameId, Slot};
@@ -75,6 +75,10 @@ impl Core {
                 conn.max_frame
             );
             return Err(Violation::warning(ErrorCode::FrameTooLarge, message));
+        }
+        // The body of a volatile message is not looked into, but one that is no object would break its reader.
+        if frame.body.encoding() == Encoding::Json && frame.body.bytes().first() != Some(&b'{') {
+            return refuse(ErrorCode::BadJson, "the payload of a message is an object");
         }
         let Some(meta) = &frame.header.meta else { return Ok(()) };
         if meta.plain == Some(true) && !conn.principal.may(Right::Keys) {

@@ -89,6 +89,7 @@ impl Core {
             if let Some(entry) = self.names.get_mut(fetch.name) {
                 entry.queue.fetching = false;
             }
+            self.resume_claims(fetch.name, false);
             return self.timers.set(self.now.mono + REFETCH, Due::Pump(fetch.name));
         };
         let found: Keyed<_, _> = found.into_iter().map(|message| (message.id, message)).collect();
@@ -103,6 +104,7 @@ impl Core {
             let step = Step::new(ReceiptState::Failed, item.attempt).because(reason);
             self.end(fetch.name, &item.label().clone(), item.size, step);
         }
+        self.resume_claims(fetch.name, true);
         self.pump(fetch.name);
     }
 }

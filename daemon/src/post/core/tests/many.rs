@@ -1,7 +1,8 @@
 //! Messages to several: broadcast, people, topics, channels, shadows, leases.
 
 use posthouse_protocol::payload::{
-    ChannelJoin, ChannelLeave, ChannelMessage, Lease, LeaseResult, Message, ShadowBind, Subscribe,
+    ChannelJoin, ChannelLeave, ChannelMessage, Claim, ClaimResult, Lease, LeaseResult, Message, ShadowBind,
+    Subscribe,
 };
 use posthouse_protocol::{Durability, Encoding, ErrorCode, Evidence, FrameType, Header, Receipt, SendMeta};
 
@@ -235,6 +236,25 @@ fn a_lease_is_the_delivery_path_until_its_connection_ends() {
     w.leave(one);
     assert_eq!(w.bodies(primary), ["1", "2"], "what the lease had not acknowledged");
     assert!(!lease(&mut w, two), "the name has a primary");
+}
+
+#[test]
+fn a_message_whose_body_left_memory_can_be_claimed() {
+    let mut w = World::new();
+    let a = w.client("alice");
+    let aux = w.auxiliary("bob");
+    for n in 0..40 {
+        w.send(a, &format!("m{n}"), "bob", &format!("{n} {}", "x".repeat(60_000)));
+    }
+    let last = w.journal.messages.last().unwrap().id;
+    w.frame(aux, Header::new(FrameType::Claim, "c", 0), &Claim { message: last.to_string() });
+    let frames = w.received(aux);
+    let kinds: Vec<_> = frames.iter().map(|f| f.header.kind).collect();
+    assert_eq!(kinds, [FrameType::ClaimResult, FrameType::Deliver]);
+    assert_eq!((frames[0].header.id.as_str(), &frames[1].header.id), ("c", &last.to_string()));
+    w.frame(aux, Header::new(FrameType::Claim, "c2", 0), &Claim { message: "nonsense".into() });
+    let refused: ClaimResult = w.take_first(aux, FrameType::ClaimResult).body.decode().unwrap();
+    assert!(!refused.claimed && refused.reason.is_some());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod admit;
 mod blocking;
 mod direct;
+mod hostile;
 mod journal;
 mod many;
 mod model;

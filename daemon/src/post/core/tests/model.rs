@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use posthouse_protocol::payload::Lease;
+use posthouse_protocol::payload::{Claim, Lease};
 use posthouse_protocol::{Durability, Frame, FrameType, Header, Receipt, ReceiptState, SendMeta};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -31,6 +31,9 @@ enum Act {
     SessionUp,
     SessionDown,
     Type,
+    Claim { which: usize },
+    AckClaim,
+    LeaveAgent,
     Wait,
 }
 
@@ -49,6 +52,9 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::SessionUp),
         1 => Just(Act::SessionDown),
         4 => Just(Act::Type),
+        2 => (0..4usize).prop_map(|which| Act::Claim { which }),
+        2 => Just(Act::AckClaim),
+        1 => Just(Act::LeaveAgent),
         1 => Just(Act::Wait),
     ]
 }
@@ -72,6 +78,15 @@ struct Play {
     hands: VecDeque<Injection>,
     up: bool,
     typed: Vec<Uuid>,
+    /// What was typed, by sender, in order.
+    order: BTreeMap<String, Vec<u64>>,
+    /// The session's own agent: an auxiliary that may claim what its session has not begun.
+    agent: Option<ConnId>,
+    claimed: VecDeque<Frame>,
+    /// Claims that it acknowledged.
+    took: Vec<Uuid>,
+    claims: bool,
+    crashed: bool,
     /// Terminal receipts shown, by message and recipient. A repeated SEND is shown the first one's again.
     endings: BTreeMap<(String, String), BTreeSet<ReceiptState>>,
     accepted: BTreeSet<(String, String)>,
@@ -87,6 +102,12 @@ impl Play {
             hands: VecDeque::new(),
             up: false,
             typed: Vec::new(),
+            order: BTreeMap::new(),
+            agent: None,
+            claimed: VecDeque::new(),
+            took: Vec::new(),
+            claims: false,
+            crashed: false,
             endings: BTreeMap::new(),
             accepted: BTreeSet::new(),
         };
@@ -195,12 +216,43 @@ impl Play {
                 return;
             }
             self.typed.push(id);
+            self.order.entry(injection.from).or_default().push(injection.body.parse().unwrap());
         }
         self.w.reached(SESSION, id, ReceiptState::Delivered);
     }
 
+    fn claim(&mut self, which: usize) {
+        let Some(message) = self.hands.get(which).map(|injection| injection.message) else { return };
+        let agent = match self.agent {
+            Some(agent) => agent,
+            None => self.w.auxiliary(SESSION),
+        };
+        self.agent = Some(agent);
+        self.claims = true;
+        self.w.frame(agent, Header::new(FrameType::Claim, "c", 0), &Claim { message: message.to_string() });
+        let frames = self.w.received(agent);
+        self.claimed.extend(frames.into_iter().filter(|frame| frame.header.kind == FrameType::Deliver));
+    }
+
+    fn ack_claim(&mut self) {
+        if let (Some(agent), Some(frame)) = (self.agent, self.claimed.pop_front()) {
+            self.w.ack(agent, &frame);
+            self.took.push(Uuid::parse_str(&frame.header.id).unwrap());
+        }
+    }
+
+    fn leave_agent(&mut self) {
+        if let Some(agent) = self.agent.take() {
+            self.claimed.clear();
+            self.w.leave(agent);
+        }
+    }
+
     fn crash(&mut self, committed: usize) {
         self.collect();
+        self.crashed = true;
+        self.agent = None;
+        self.claimed.clear();
         self.w.crash(committed);
         self.senders = [None; 2];
         for peer in &mut self.clients {
@@ -268,6 +320,9 @@ impl Play {
             Act::SessionUp => self.session_up(),
             Act::SessionDown => self.session_down(),
             Act::Type => self.type_next(),
+            Act::Claim { which } => self.claim(which),
+            Act::AckClaim => self.ack_claim(),
+            Act::LeaveAgent => self.leave_agent(),
             Act::Wait => self.w.advance(700),
         }
         self.w.turn();
@@ -276,6 +331,7 @@ impl Play {
 
     /// Everyone comes back and finishes.
     fn settle(&mut self) {
+        self.leave_agent();
         self.session_up();
         for client in 0..2 {
             self.sender(client);
@@ -307,8 +363,9 @@ impl Play {
             }
             if *delivery.recipient == *SESSION {
                 let typed = self.typed.contains(&delivery.message.0);
+                let took = self.took.contains(&delivery.message.0);
                 match delivery.state {
-                    ReceiptState::Delivered => assert!(typed, "not typed: {delivery:?}"),
+                    ReceiptState::Delivered => assert!(typed || took, "nobody got {delivery:?}"),
                     state => assert_eq!(state, ReceiptState::Uncertain),
                 }
             }
@@ -327,6 +384,17 @@ impl Play {
         }
         let typed: BTreeSet<_> = self.typed.iter().collect();
         assert_eq!(typed.len(), self.typed.len(), "typed twice");
+        // An ACK that died with the daemon before it was noted may be followed by a second delivery, as for any client.
+        if !self.crashed {
+            assert!(self.took.iter().all(|id| !typed.contains(id)), "claimed and typed");
+        }
+        if !self.claims {
+            assert!(
+                self.order.values().all(|numbers| numbers.is_sorted()),
+                "typed out of order: {:?}",
+                self.order
+            );
+        }
         for (peer, name) in self.clients.iter().zip(CLIENTS) {
             for (from, numbers) in &peer.seen {
                 assert!(numbers.is_sorted(), "{from} to {name} out of order: {numbers:?}");
