@@ -281,7 +281,10 @@ impl Judge<'_> {
     }
 
     fn corroborated(&self, class: Class, evidence: Evidence, voice: Voice) -> bool {
-        let borne_out = self.seen.corroboration.any();
+        let mut others = self.seen.corroboration;
+        // A status OSC does not bear itself out.
+        others.osc_error &= self.seen.channel != Channel::Osc;
+        let borne_out = others.any();
         match evidence {
             _ if class == Class::Unknown => false,
             Evidence::None => false,

@@ -263,3 +263,42 @@ fn a_quoted_terminal_line_is_no_failure() {
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+#[test]
+fn words_are_borne_out_by_what_else_happened_and_never_by_themselves() {
+    let judge = |seen: &Observation| {
+        let verdict = classify(seen, now(), &TimeZone::UTC);
+        verdict.failure().map(|failure| (failure.evidence, failure.corroborated))
+    };
+    let alone = Observation::new(
+        "codex",
+        Channel::Terminal,
+        "■ Quota exceeded. Check your plan and billing details.",
+    );
+    assert_eq!(judge(&alone), Some((Evidence::Terminal, false)));
+    let bearing: [fn(&mut Observation); 4] = [
+        |seen| seen.corroboration.exit_nonzero = true,
+        |seen| seen.corroboration.osc_error = true,
+        |seen| seen.corroboration.login_screen = true,
+        |seen| seen.corroboration.probe_failed = true,
+    ];
+    for bear_out in bearing {
+        let mut seen = alone.clone();
+        bear_out(&mut seen);
+        assert_eq!(judge(&seen), Some((Evidence::Terminal, true)));
+    }
+
+    let mut status = Observation::new("claude", Channel::Osc, "7501;state=blocked:app=claude-code:kind=auth");
+    status.corroboration.osc_error = true;
+    assert_eq!(judge(&status), Some((Evidence::Terminal, false)), "a status alone moves nothing");
+    status.corroboration.exit_nonzero = true;
+    assert_eq!(judge(&status), Some((Evidence::Terminal, true)));
+
+    let fatal = r#"{"type":"turn.failed","error":{"message":"Quota exceeded. Check your plan and billing details."}}"#;
+    assert_eq!(judge(&Observation::new("codex", Channel::Jsonl, fatal)), Some((Evidence::Frame, true)));
+    let perhaps = r#"{"type":"error","message":"Quota exceeded. Check your plan and billing details."}"#;
+    let mut perhaps = Observation::new("codex", Channel::Jsonl, perhaps);
+    assert_eq!(judge(&perhaps), Some((Evidence::Frame, false)), "the harness may recover from it");
+    perhaps.corroboration.exit_nonzero = true;
+    assert_eq!(judge(&perhaps), Some((Evidence::Frame, true)));
+}
