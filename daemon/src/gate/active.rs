@@ -184,7 +184,7 @@ impl Active {
                 self.complain(&Violation::warning(ErrorCode::BadRequest, message).about(id))
             }
             Plane::Unknown => {
-                let message = format!("frame type {kind} is not known to this daemon; it was skipped");
+                let message = "a frame of a type that this daemon does not know was skipped";
                 self.complain(&Violation::warning(ErrorCode::UnknownType, message).about(id))
             }
         }

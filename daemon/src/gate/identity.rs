@@ -23,7 +23,8 @@ pub(super) enum Whereabouts {
         /// Rights beyond messages.
         allow: Vec<String>,
     },
-    /// Below a holder whose run this daemon does not know: another daemon's, or one that was given up.
+    /// Below a holder whose run this daemon does not know (another daemon's, or one that was given up), or out of its
+    /// sight.
     StrangeRun,
     /// The process that connected has ended; whoever uses its connection now is not known.
     Ended,
@@ -48,7 +49,8 @@ pub(super) fn establish(
             return Err(forbidden("the process that connected has ended, so nobody can say who this is"));
         }
         Whereabouts::StrangeRun if claims_operator => {
-            return Err(forbidden("this process runs inside a session, so it cannot be an operator"));
+            let message = "this process runs inside a session, or where this daemon cannot see it, so it cannot be an operator";
+            return Err(forbidden(message));
         }
         Whereabouts::StrangeRun => Kind::Client,
         Whereabouts::Session { session, .. } if claims_operator => {

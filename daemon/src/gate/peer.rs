@@ -1,7 +1,5 @@
 //! The process at the other end of a connection.
 
-use std::sync::Arc;
-
 use interprocess::local_socket::PeerCreds;
 use tokio::sync::oneshot;
 
@@ -16,20 +14,40 @@ use crate::session::command::SessionsCommand;
 pub(super) struct Peer {
     /// Its effective user id.
     pub(super) uid: u32,
-    runs: Option<Runs>,
+    sight: Sight,
+}
+
+/// What can be seen of a process.
+#[derive(Debug)]
+enum Sight {
+    /// The runs it lives in.
+    Runs(Runs),
+    /// It lives in a process namespace that this daemon does not see into.
+    Hidden,
+    /// It has ended.
+    Gone,
 }
 
 impl Peer {
     pub(super) fn of(credentials: &PeerCreds, lineages: &mut Lineages) -> Self {
-        let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());
-        let runs = pid.and_then(|pid| lineages.runs_of(pid).ok().cloned());
+        let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
+        let sight = match lineages.runs_of(pid) {
+            _ if pid == 0 => Sight::Hidden,
+            Ok(runs) => Sight::Runs(runs.clone()),
+            Err(_) => Sight::Gone,
+        };
         // No user has this id; it is the kernel's own word for "nobody".
-        Self { uid: credentials.euid().unwrap_or(u32::MAX), runs }
+        Self { uid: credentials.euid().unwrap_or(u32::MAX), sight }
     }
 
     /// Where the peer lives, as far as this daemon's sessions know.
-    pub(super) async fn whereabouts(&self, house: &Arc<House>) -> Whereabouts {
-        let Some(runs) = &self.runs else { return Whereabouts::Ended };
+    pub(super) async fn whereabouts(&self, house: &House) -> Whereabouts {
+        let runs = match &self.sight {
+            Sight::Runs(runs) => runs,
+            // It may live in a session or not, so it gets the rights that are safe in either case.
+            Sight::Hidden => return Whereabouts::StrangeRun,
+            Sight::Gone => return Whereabouts::Ended,
+        };
         for run in runs {
             let (reply, rights) = oneshot::channel();
             let ask = SessionsCommand::Rights { run: run.to_string(), reply };

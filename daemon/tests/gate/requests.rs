@@ -206,3 +206,31 @@ fn a_view_begins_with_its_answer_and_shows_what_is_typed() {
         shown.extend(output.data.0);
     }
 }
+
+#[test]
+fn events_are_read_page_by_page_and_from_either_end() {
+    let house = House::started(&[]);
+    let mut operator = Peer::operator(&house.socket());
+    for name in ["one", "two", "three"] {
+        assert!(operator.ask(&spawn(name)).success);
+    }
+    let kinds = || vec!["session.started".to_owned(), "nothing.".to_owned()];
+    let subjects = |events: &[posthouse_protocol::payload::Event]| {
+        events.iter().map(|event| event.subject.clone()).collect::<Vec<_>>()
+    };
+    let (mut cursor, mut seen) = (None, Vec::new());
+    loop {
+        let page =
+            operator.ask(&Events { after: cursor, limit: Some(1), kinds: kinds(), ..Events::default() });
+        if page.events.is_empty() {
+            break;
+        }
+        seen.extend(subjects(&page.events));
+        cursor = Some(page.next);
+    }
+    assert_eq!(seen, ["one", "two", "three"]);
+    let tail = Events { limit: Some(2), kinds: kinds(), tail: Some(true), ..Events::default() };
+    assert_eq!(subjects(&operator.ask(&tail).events), ["two", "three"]);
+    let about = Events { subject: Some("two".into()), kinds: kinds(), ..Events::default() };
+    assert_eq!(subjects(&operator.ask(&about).events), ["two"]);
+}

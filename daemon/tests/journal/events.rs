@@ -37,7 +37,7 @@ fn filters_narrow_by_kind_family_subject_and_owner() {
     commit(&journal.writer(), ops).unwrap();
     let reader = journal.reader().unwrap();
     let read = |kind: Option<&str>, subject: Option<Subject>| {
-        let filter = EventFilter { kind: kind.map(str::to_owned), subject };
+        let filter = EventFilter { kind: kind.map(str::to_owned), subject, within: None };
         let page = reader.events(OWNER, Seq(0), 100, &filter).unwrap();
         page.rows.into_iter().map(|event| event.seq.0).collect::<Vec<_>>()
     };

@@ -1,25 +1,33 @@
 //! RECEIPTS: every step of one message so far.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use posthouse_protocol::payload::{Receipts, ReceiptsResponse};
 use posthouse_protocol::{ErrorCode, Evidence, Receipt, ReceiptState, Violation};
 use serde::Deserialize;
 
+use super::history::Wanted;
 use super::{Answer, Caller, Verb, fit, refuse};
-use crate::journal::{Event, EventFilter, EventKind, Message, MessageId, ReadError, Reader, Seq, Subject};
+use crate::journal::{
+    Delivery, Desk, Event, EventKind, Message, MessageId, ReadError, Reader, Stored, Subject,
+};
+
+/// Steps read at once.
+const PAGE: usize = 1_000;
 
 impl Verb for Receipts {
     async fn answer(self, caller: &Caller) -> Answer<Self> {
         let asked = Asked::of(&self, caller)?;
-        let found = caller.house.desk.ask(move |reader| asked.read(reader)).await.map_err(refuse)?;
-        let Some((message, receipts)) = found else { return Err(unknown()) };
+        let desk = &caller.house.desk;
+        let found = desk.ask(move |reader| asked.read(reader)).await.map_err(refuse)?;
+        let Some((stored, deliveries)) = found else { return Err(unknown()) };
         let own = &caller.principal.name;
         // A stranger's question is answered as if the message did not exist.
-        let concerned = *message.sender == **own || receipts.iter().any(|receipt| receipt.recipient == *own);
+        let concerned = *stored.message.sender == **own || deliveries.iter().any(|d| *d.recipient == **own);
         if !concerned && !caller.sees_all() {
             return Err(unknown());
         }
+        let receipts = every_step(desk, &stored, &deliveries).await.map_err(refuse)?;
         Ok(ReceiptsResponse { receipts: fit(receipts, caller.outbox.max_frame()).0 })
     }
 }
@@ -49,53 +57,67 @@ impl Asked {
         }
     }
 
-    fn read(self, reader: &Reader) -> Result<Option<(Message, Vec<Receipt>)>, ReadError> {
+    fn read(self, reader: &Reader) -> Result<Option<(Stored, Vec<Delivery>)>, ReadError> {
         let id = match self {
             Self::Id(id) => Some(id),
             Self::ClientId { owner, sender, id } => reader.by_client_id(owner, &sender, &id)?,
         };
         let Some(id) = id else { return Ok(None) };
-        let (Some(stored), Some(known)) = (reader.message(id)?, reader.receipts(id)?) else {
-            return Ok(None);
-        };
-        let message = stored.message;
-        let mut steps: Vec<Receipt> =
-            known.deliveries.iter().map(|delivery| accepted(&message, &delivery.recipient)).collect();
-        let filter = EventFilter {
-            kind: Some(EventKind::RECEIPT.as_str().to_owned()),
-            subject: Some(Subject::Message(id)),
-        };
-        let mut cursor = stored.seq;
-        loop {
-            let page = reader.events(message.owner, cursor, usize::MAX, &filter)?;
-            cursor = page.rows.last().map_or(Seq(i64::MAX), |event| event.seq);
-            steps.extend(page.rows.iter().filter_map(|event| step(&message, event)));
-            if !page.more {
-                break;
-            }
+        let (stored, receipts) = (reader.message(id)?, reader.receipts(id)?);
+        Ok(stored.zip(receipts.map(|receipts| receipts.deliveries)))
+    }
+}
+
+/// All steps of a message, oldest first.
+async fn every_step(
+    desk: &Desk,
+    stored: &Stored,
+    deliveries: &[Delivery],
+) -> Result<Vec<Receipt>, ReadError> {
+    let message = &stored.message;
+    let mut steps: Vec<Receipt> = deliveries.iter().map(|d| accepted(message, &d.recipient)).collect();
+    let wanted = Wanted {
+        owner: message.owner,
+        kinds: vec![EventKind::RECEIPT.as_str().to_owned()],
+        subject: Some(Subject::Message(message.id)),
+    };
+    let mut missing: HashSet<(String, ReceiptState, u64)> = deliveries
+        .iter()
+        .filter(|delivery| delivery.updated_ms != message.accepted_ms || delivery.attempt > 0)
+        .map(|delivery| (delivery.recipient.to_string(), delivery.state, delivery.updated_ms))
+        .collect();
+    let mut cursor = stored.seq;
+    // The history behind the last step has nothing more to say about this message.
+    while !missing.is_empty() {
+        let found = wanted.after(desk, cursor, PAGE).await?;
+        let taken: Vec<Receipt> = found.events.iter().filter_map(|event| step(message, event)).collect();
+        for step in &taken {
+            missing.remove(&(step.recipient.clone(), step.state, step.at));
         }
-        // A step's event may have been pruned or, for the first state, never been written: the delivery itself knows.
-        let mut last: HashMap<&str, ReceiptState> = HashMap::new();
-        for step in &steps {
-            last.insert(&step.recipient, step.state);
+        steps.extend(taken);
+        if found.events.len() < PAGE {
+            break;
         }
-        let missing: Vec<Receipt> = known
-            .deliveries
-            .iter()
-            .filter(|delivery| last.get(&*delivery.recipient) != Some(&delivery.state))
-            .map(|delivery| Receipt {
-                state: delivery.state,
-                reason: delivery.reason.as_deref().map(str::to_owned),
-                evidence: delivery.evidence,
-                attempt: delivery.attempt,
-                run: delivery.run.as_deref().map(str::to_owned),
-                at: delivery.updated_ms,
-                terminal: delivery.ended,
-                ..accepted(&message, &delivery.recipient)
-            })
-            .collect();
-        steps.extend(missing);
-        Ok(Some((message, steps)))
+        cursor = found.end;
+    }
+    // The first state has no event of its own, and retention may have taken one: the delivery itself knows its last.
+    let mut last: HashMap<String, ReceiptState> = HashMap::new();
+    last.extend(steps.iter().map(|step| (step.recipient.clone(), step.state)));
+    let known = deliveries.iter().filter(|delivery| last.get(&*delivery.recipient) != Some(&delivery.state));
+    steps.extend(known.map(|delivery| current(message, delivery)));
+    Ok(steps)
+}
+
+fn current(message: &Message, delivery: &Delivery) -> Receipt {
+    Receipt {
+        state: delivery.state,
+        reason: delivery.reason.as_deref().map(str::to_owned),
+        evidence: delivery.evidence,
+        attempt: delivery.attempt,
+        run: delivery.run.as_deref().map(str::to_owned),
+        at: delivery.updated_ms,
+        terminal: delivery.ended,
+        ..accepted(message, &delivery.recipient)
     }
 }
 

@@ -14,6 +14,9 @@ pub struct EventFilter {
     pub kind: Option<String>,
     /// What they are about.
     pub subject: Option<Subject>,
+    /// First and last position looked at. A stretch keeps the search for something rare from holding up the questions
+    /// that wait behind it.
+    pub within: Option<(Seq, Seq)>,
 }
 
 impl Reader {
@@ -52,7 +55,7 @@ impl Reader {
         let (compare, order) = order.sql();
         let sql = format!(
             "SELECT {} FROM event
-             WHERE seq {compare} :cursor AND owner = :owner
+             WHERE seq {compare} :cursor AND seq BETWEEN :first AND :last AND owner = :owner
                AND (:kind IS NULL OR kind = :kind OR substr(kind, 1, length(:kind) + 1) = :kind || '.')
                AND (:subject IS NULL OR subject = :subject)
              ORDER BY seq {order} LIMIT :limit",
@@ -63,8 +66,11 @@ impl Reader {
             Some(Subject::Message(id)) => ValueRef::Blob(id.0.as_bytes()),
             Some(Subject::Named(name)) => ValueRef::Text(name.as_bytes()),
         });
+        let (first, last) = filter.within.unwrap_or((Seq(i64::MIN), Seq(i64::MAX)));
         let params = named_params! {
             ":cursor": cursor.0,
+            ":first": first.0,
+            ":last": last.0,
             ":owner": owner,
             ":kind": filter.kind,
             ":subject": subject,
@@ -76,6 +82,12 @@ impl Reader {
     /// The oldest event still kept; a cursor before it has lost something to retention.
     pub fn oldest_event(&self) -> Result<Option<Seq>, ReadError> {
         let mut statement = self.db.prepare_cached("SELECT min(seq) FROM event")?;
+        Ok(statement.query_row([], |row| row.get::<_, Option<i64>>(0))?.map(Seq))
+    }
+
+    /// The newest event there is.
+    pub fn newest_event(&self) -> Result<Option<Seq>, ReadError> {
+        let mut statement = self.db.prepare_cached("SELECT max(seq) FROM event")?;
         Ok(statement.query_row([], |row| row.get::<_, Option<i64>>(0))?.map(Seq))
     }
 }
