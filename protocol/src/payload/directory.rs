@@ -3,7 +3,8 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-/// A name became reachable. Sent to everyone else.
+/// A name became reachable. Sent to every other client of the Agent Relay dialect (no version range in its HELLO), and to
+/// those that subscribed to the topic `posthouse.arrivals`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct AgentReady {
     /// The name.
