@@ -19,9 +19,8 @@ async fn the_message_goes_on_with_the_next_login(
     host.spawn("agent", &route);
     host.send("agent", "first-d40 works still", &["--wait", "delivered"]).ok();
     host.turn_with("first-d40 works still").await;
-    let idle = ["ready"];
     let mut watch = host.watch().await;
-    watch.event("session.state", "agent", &idle).await;
+    watch.event("session.turn_ended", "agent", &[]).await;
 
     host.mock.set("acct-A", failing);
     let body = "second-d40 must not get lost";
@@ -100,7 +99,7 @@ async fn from_codex_to_claude_with_a_handover_brief() {
     host.send("agent", "told-b7 the secret word is plover", &["--wait", "delivered"]).ok();
     host.turn_with("told-b7 the secret word is plover").await;
     let mut watch = host.watch().await;
-    watch.event("session.state", "agent", &["ready"]).await;
+    watch.event("session.turn_ended", "agent", &[]).await;
     host.mock.set("acct-A", Scenario::usage_limit(Duration::from_secs(5400)));
     let body = "asked-b7 what was the word?";
     host.send("agent", body, &[]).ok();
@@ -152,7 +151,7 @@ async fn with_no_login_left_the_session_is_parked_until_the_reset() {
     host.send("agent", "parked-e2", &[]).ok();
     let mut watch = host.watch().await;
     watch.event("decision", "agent", &["\"park\""]).await;
-    watch.event("session.state", "agent", &["parked"]).await;
+    watch.event("session.parked", "agent", &[]).await;
     let session = host.world.session("agent");
     assert_eq!(session["state"], "parked", "{session}");
     assert!(session["until"].is_string() && session["trouble"]["message"].is_string(), "{session}");
