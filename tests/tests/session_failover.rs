@@ -174,7 +174,7 @@ async fn output_that_quotes_a_failure_is_no_failure() {
     let message = stage.send("agent", quote, When::Idle).await;
     stage.wait_state(message, ReceiptState::Delivered).await;
     match stage.next_failover().await {
-        FailoverCommand::TurnDone { mount, .. } => assert_eq!(mount.to_string(), "standin@acme/a"),
+        FailoverCommand::TurnDone { mount, .. } => assert_eq!(mount.unwrap().to_string(), "standin@acme/a"),
         other => panic!("{other:?}"),
     }
     assert_eq!(stage.info("agent").await.unwrap().mount, "standin@acme/a");

@@ -88,7 +88,7 @@ impl Actor {
             FailoverCommand::Report { report, reply } => {
                 let _ = reply.send(self.report(&report).await);
             }
-            FailoverCommand::TurnDone { session, mount } => self.turn_done(&session, &mount).await,
+            FailoverCommand::TurnDone { session, mount } => self.turn_done(&session, mount.as_ref()).await,
             FailoverCommand::Explain { session, route, mount, failure, reply } => {
                 let _ = reply
                     .send(self.explain(&session, route.as_ref(), mount.as_ref(), failure.as_deref()).await);
@@ -217,14 +217,15 @@ impl Actor {
         }
     }
 
-    async fn turn_done(&mut self, session: &str, mount: &Mount) {
-        self.ledger.turn_done(session, mount);
-        let prove = CredentialCommand::Prove {
-            id: mount.credential.clone(),
-            proof: Proof::Use,
-            at: Timestamp::now(),
-        };
-        self.tell_credentials(prove).await;
+    async fn turn_done(&mut self, session: &str, mount: Option<&Mount>) {
+        if let Some(mount) = mount {
+            self.ledger.turn_done(session, mount);
+            let (id, proof, at) = (mount.credential.clone(), Proof::Use, Timestamp::now());
+            self.tell_credentials(CredentialCommand::Prove { id, proof, at }).await;
+        }
+        let message = "the turn ended well, whatever was said in it";
+        let mount = mount.map(ToString::to_string);
+        self.journal_decision(session, &json!({"message": message, "move": "none", "mount": mount})).await;
     }
 
     async fn explain(
@@ -409,13 +410,17 @@ impl Actor {
                 fields.insert("seen".to_owned(), json!(quote));
             }
         }
+        self.journal_decision(&report.session, &data).await;
+    }
+
+    async fn journal_decision(&self, session: &str, data: &Value) {
         let event = NewEvent {
             owner: self.owner,
             kind: EventKind::DECISION,
-            subject: Subject::Named(report.session.as_str().into()),
+            subject: Subject::Named(session.into()),
             cause: None,
             actor: None,
-            data: EventData::of(&data).unwrap_or_default(),
+            data: EventData::of(data).unwrap_or_default(),
             at_ms: millis(Timestamp::now()),
         };
         self.commit(vec![Op::Event(event)]).await;

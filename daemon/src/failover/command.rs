@@ -30,12 +30,12 @@ pub enum FailoverCommand {
         /// What the session is to do. Always answered, and always journaled as a `decision` event.
         reply: oneshot::Sender<Instruction>,
     },
-    /// A turn ended well: whatever the session ran on works.
+    /// A turn ended well: whatever the session ran on works. Journaled as the decision that nothing is to be done.
     TurnDone {
         /// The session.
         session: String,
-        /// What it runs on.
-        mount: Mount,
+        /// What it runs on; `None` for a session without a route.
+        mount: Option<Mount>,
     },
     /// Why a session runs where it runs.
     Explain {

@@ -148,8 +148,8 @@ impl Task {
         self.has_past = true;
         let mount = live.record.mount.clone();
         self.house.event("session.turn_ended", self.name(), &json!({}));
-        let Some(mount) = mount else { return };
-        if self.spec().route.as_ref().and_then(|route| route.mounts().first()) == Some(&mount) {
+        let first = self.spec().route.as_ref().and_then(|route| route.mounts().first());
+        if mount.is_some() && first == mount.as_ref() {
             self.trouble = None;
             self.dirty = true;
         }
