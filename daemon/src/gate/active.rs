@@ -80,7 +80,11 @@ impl Active {
                 return self.close(ending);
             }
             ending = match poll_fn(|cx| self.poll_event(cx)).await {
-                Event::Read => self.take_frames().await,
+                Event::Read => {
+                    let ending = self.take_frames().await;
+                    let_others_go_first().await;
+                    ending
+                }
                 Event::End(ending) => Some(ending),
             };
         }
@@ -243,6 +247,20 @@ impl Active {
         self.registration.why = Some(why);
         Closing { stream: self.stream, pending: self.outgoing.into_pending(), last }
     }
+}
+
+/// Puts this task behind all that are ready. One read's frames are as much as a connection may have handled at a time:
+/// a client that floods would otherwise fill post's queue before post, or anyone else, gets to run.
+async fn let_others_go_first() {
+    let mut gone = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut gone, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]

@@ -7,14 +7,16 @@ use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use posthouse_protocol::codec::{self, FramingError};
 use tokio::net::UnixStream;
 
 /// Size of the shared block, in bytes.
 const BLOCK: usize = 128 * 1024;
-/// Least room offered to one read, in bytes.
+/// Least and most room offered to one read, in bytes. What one read brings is handled in one go, so the most is also how
+/// long others may have to wait for it.
 const ROOM: usize = 32 * 1024;
+const MOST: usize = 64 * 1024;
 /// A kept beginning longer than this grows in place instead of being copied in front of the next read.
 const SMALL: usize = 8 * 1024;
 
@@ -38,7 +40,7 @@ impl Inbound {
                 SHARED.with_borrow_mut(|shared| self.read_through(shared, stream))
             } else {
                 self.bytes.reserve(ROOM);
-                stream.try_read_buf(&mut self.bytes)
+                stream.try_read_buf(&mut (&mut self.bytes).limit(MOST))
             };
             match read {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
@@ -53,7 +55,7 @@ impl Inbound {
             shared.reserve(BLOCK);
         }
         shared.extend_from_slice(&self.bytes);
-        let read = stream.try_read_buf(shared);
+        let read = stream.try_read_buf(&mut (&mut *shared).limit(MOST));
         match read {
             Ok(n) if n > 0 => self.bytes = shared.split(),
             _ => shared.clear(),
