@@ -1,6 +1,5 @@
 //! What a durable acknowledgement costs here. Prints its figures (`--nocapture`); it fails only if nothing moves.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
 use std::sync::mpsc;
@@ -12,8 +11,11 @@ use posthoused::journal::*;
 use crate::build::*;
 
 /// In debug builds this only checks that the bench works.
-const MESSAGES: u64 = if cfg!(debug_assertions) { 4_000 } else { 200_000 };
+const MESSAGES: u64 = if cfg!(debug_assertions) { 3_200 } else { 320_000 };
 const ROUND_TRIPS: u64 = if cfg!(debug_assertions) { 50 } else { 2_000 };
+
+/// Messages of one turn of post, which submits them together.
+const TURN: u64 = 32;
 
 #[test]
 fn acknowledgements_per_second() {
@@ -22,26 +24,23 @@ fn acknowledgements_per_second() {
         let journal = open(dir.path());
         let writer = journal.writer();
         let (done, outcomes) = mpsc::channel();
-        let submit = |ops: Vec<Op>| {
-            let done = done.clone();
-            let done = Done::notify(move |outcome| done.send(outcome).unwrap());
-            writer.submit(ops, Durability::Durable, done).unwrap();
-        };
         let started = Instant::now();
-        let (mut sent, mut acknowledged, mut accepted) = (0, 0, VecDeque::new());
+        let (mut sent, mut acknowledged) = (0, 0);
         while acknowledged < MESSAGES {
             while sent < MESSAGES && sent - acknowledged < in_flight {
-                submit(vec![accept(sent)]);
-                accepted.push_back(sent);
-                sent += 1;
+                let turn = sent..sent + TURN;
+                let done = done.clone();
+                let done = Done::notify(move |outcome| done.send(outcome).unwrap());
+                writer.submit(turn.map(accept).collect(), Durability::Durable, done).unwrap();
+                sent += TURN;
             }
             outcomes.recv_timeout(Duration::from_secs(30)).unwrap().unwrap();
-            let n = accepted.pop_front().unwrap();
             if deliver {
-                let delivered = vec![advance(n, "bob", ReceiptState::Delivered)];
+                let turn = acknowledged..acknowledged + TURN;
+                let delivered = turn.map(|n| advance(n, "bob", ReceiptState::Delivered)).collect();
                 writer.submit(delivered, Durability::Relaxed, Done::None).unwrap();
             }
-            acknowledged += 1;
+            acknowledged += TURN;
         }
         let rate = MESSAGES as f64 / started.elapsed().as_secs_f64();
         let cost = writer_cpu().as_secs_f64() * 1e6 / MESSAGES as f64;
