@@ -132,7 +132,7 @@ mod tests {
 
     fn launch_in(home: &Path) -> Launch {
         let env = BTreeMap::from([("CLAUDE_CONFIG_DIR".to_owned(), home.to_str().unwrap().into())]);
-        Launch { argv: vec!["claude".into()], env, cwd: "/work/x".into() }
+        Launch { argv: vec!["claude".into()], env, cwd: "/repo/x".into() }
     }
 
     fn json(path: &Path) -> Value {
@@ -164,7 +164,7 @@ mod tests {
         assert!(grant_trust(&claude(), &launch_in(home.path())).unwrap());
         assert!(!grant_trust(&claude(), &launch_in(home.path())).unwrap());
         let got = json(&file);
-        assert_eq!(got["projects"]["/work/x"]["hasTrustDialogAccepted"], true);
+        assert_eq!(got["projects"]["/repo/x"]["hasTrustDialogAccepted"], true);
         assert_eq!(got["projects"]["/other"]["hasTrustDialogAccepted"], false);
         assert_eq!(got["theme"], "dark");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "no temporary file stays behind");

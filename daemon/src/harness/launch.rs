@@ -267,7 +267,7 @@ mod tests {
 
     fn options() -> LaunchOptions {
         LaunchOptions {
-            cwd: "/work/a b".into(),
+            cwd: "/repo/a b".into(),
             prompt: Some("fix\nit".into()),
             trust: true,
             model: Some("m-1".into()),
@@ -361,7 +361,7 @@ mod tests {
         LC_ALL=C.UTF-8
         PATH=/bin
         POSTHOUSE_RUN=run-1
-        PWD=/work/a b
+        PWD=/repo/a b
         TERM=xterm-256color
         "#);
     }

@@ -111,19 +111,19 @@ mod tests {
     #[test]
     fn codex_rollouts_are_found_by_id_and_by_folder_and_time() {
         let home = tempfile::tempdir().unwrap();
-        let old = rollout(home.path(), "2026/11/21", "aaaa-1", "/work/x");
-        let mine = rollout(home.path(), "2026/11/22", "bbbb-2", "/work/x");
-        let other = rollout(home.path(), "2026/11/22", "cccc-3", "/work/y");
+        let old = rollout(home.path(), "2026/11/21", "aaaa-1", "/repo/x");
+        let mine = rollout(home.path(), "2026/11/22", "bbbb-2", "/repo/x");
+        let other = rollout(home.path(), "2026/11/22", "cccc-3", "/repo/y");
         written(&old, 1_000);
         let start = written(&mine, 2_000);
         written(&other, 3_000);
         assert_eq!(by_id(TranscriptKind::Codex, home.path(), "aaaa-1"), Some(old.clone()));
         assert_eq!(
-            recent(TranscriptKind::Codex, home.path(), Path::new("/work/x"), start),
+            recent(TranscriptKind::Codex, home.path(), Path::new("/repo/x"), start),
             std::slice::from_ref(&mine)
         );
         assert_eq!(
-            recent(TranscriptKind::Codex, home.path(), Path::new("/work/x"), SystemTime::UNIX_EPOCH),
+            recent(TranscriptKind::Codex, home.path(), Path::new("/repo/x"), SystemTime::UNIX_EPOCH),
             [mine, old]
         );
     }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn claude_files_are_found_under_the_folders_name() {
         let home = tempfile::tempdir().unwrap();
-        let dir = home.path().join("projects/-work-my-repo-v1-0");
+        let dir = home.path().join("projects/-repo-my-repo-v1-0");
         fs::create_dir_all(&dir).unwrap();
         let path = dir.join("d297abae-6b02.jsonl");
         fs::write(&path, "{}\n").unwrap();
@@ -140,7 +140,7 @@ mod tests {
             recent(
                 TranscriptKind::Claude,
                 home.path(),
-                Path::new("/work/my_repo/v1.0"),
+                Path::new("/repo/my_repo/v1.0"),
                 SystemTime::UNIX_EPOCH
             ),
             [path]

@@ -9,3 +9,4 @@ pub mod operation;
 pub mod prompt;
 pub mod rules;
 pub mod sight;
+pub mod words;
