@@ -84,7 +84,7 @@ async fn watch(
     window: WindowSize,
 ) -> Result<String, Failure> {
     let name = args.name.clone();
-    let mut view = View::new(&start, window);
+    let mut view = View::new(&start, window, args.detach_key);
     let mut keys = tokio::io::stdin();
     let mut typed = [0u8; 4096];
     let mut resized = signal(SignalKind::window_change())?;

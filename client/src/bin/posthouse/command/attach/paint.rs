@@ -12,6 +12,7 @@ pub struct View {
     terminal: vt100::Parser,
     window: WindowSize,
     name: String,
+    detach_key: String,
     status: String,
     alarmed: bool,
     painted: Vec<Vec<u8>>,
@@ -19,13 +20,14 @@ pub struct View {
 }
 
 impl View {
-    /// An empty view of what `start` announced.
-    pub fn new(start: &AttachResponse, window: WindowSize) -> Self {
+    /// An empty view of what `start` announced; `detach_key` is the control character that ends it.
+    pub fn new(start: &AttachResponse, window: WindowSize, detach_key: u8) -> Self {
         let status = start.notice.clone().unwrap_or_default();
         Self {
             terminal: vt100::Parser::new(cells(start.size.rows), cells(start.size.cols), 0),
             window,
             name: start.name.clone(),
+            detach_key: format!("Ctrl-{}", char::from(detach_key | 0x40)),
             status,
             alarmed: false,
             painted: Vec::new(),
@@ -91,7 +93,11 @@ impl View {
 
     fn status_line(&self) -> Vec<u8> {
         let width = usize::from(self.window.cols);
-        let text = format!(" {} · {} · Ctrl-\\ detaches ", self.name, escape::line(&self.status));
+        let status = escape::line(&self.status);
+        let leave = format!("{} detaches", self.detach_key);
+        let parts = [self.name.as_str(), &status, &leave];
+        let shown: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let text = format!(" {} ", shown.join(" · "));
         let shown: String = text.chars().take(width).collect();
         let colour = if self.alarmed { "30;43" } else { "7" };
         format!("\x1b[{colour}m{shown:<width$}\x1b[0m").into_bytes()
@@ -118,7 +124,7 @@ mod tests {
     #[test]
     fn the_status_line_is_outside_of_whatever_the_harness_draws() {
         let window = WindowSize { cols: 20, rows: 5 };
-        let mut view = View::new(&start(), window);
+        let mut view = View::new(&start(), window, 0x1c);
         let mut terminal = vt100::Parser::new(cells(5), cells(20), 0);
         view.feed(b"\x1b[rone\r\ntwo\r\nthree\r\nfour\r\nfive\x1b[99;1Hlast");
         let rows = shown(&mut view, &mut terminal);
@@ -129,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_smaller_window_shows_the_top_left() {
-        let mut view = View::new(&start(), WindowSize { cols: 5, rows: 3 });
+        let mut view = View::new(&start(), WindowSize { cols: 5, rows: 3 }, 0x1c);
         let mut terminal = vt100::Parser::new(cells(3), cells(5), 0);
         view.feed(b"0123456789\r\nsecond\r\nthird");
         assert_eq!(shown(&mut view, &mut terminal).first().map(String::as_str), Some("01234"));
