@@ -3,6 +3,8 @@
 //! `PRAGMA user_version` is the schema's version and `PRAGMA application_id` says that the file is ours. Version 0 is a
 //! file that no journal has been made in yet. Each migration runs in one transaction with its version number.
 
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -30,6 +32,7 @@ pub(super) fn open_writer(path: &Path, max_bytes: Option<u64>) -> Result<Connect
         db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(db)
     };
+    make_private(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
     let mut db = connect().map_err(|e| OpenError::sqlite(path, e))?;
     let version = check(&db, path)?;
     configure(&db, max_bytes).map_err(|e| OpenError::sqlite(path, e))?;
@@ -63,6 +66,12 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, flags)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
+}
+
+/// Messages are nobody else's to read: SQLite gives the files beside the database the mode that it has.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))
 }
 
 /// Says which version the file has, and refuses what is not ours or not ours yet.
