@@ -29,8 +29,9 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done · 1 failed · 2 wrong usage or bad input · 3 a credential needs a login · 4 no daemon ·
-5 not allowed · 6 not delivered · 7 timed out · 8 uncertain whether it was delivered
+Exit codes: 0 done · 1 failed · 2 wrong usage or bad input
+3 a credential needs a login · 4 no daemon · 5 not allowed
+6 not delivered · 7 timed out · 8 uncertain whether it was delivered
 
 POSTHOUSE_HOME=DIR keeps everything, the socket included, under one directory.";
 
