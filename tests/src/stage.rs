@@ -409,6 +409,12 @@ impl Stage {
             self.command(SessionsCommand::Logs { name: name.into(), after: from, limit, reply }).await;
             let logs = within(answer).await.expect("output");
             first.get_or_insert(logs.offset);
+            assert!(
+                from.is_none_or(|from| from == logs.offset),
+                "{from:?} {} {}",
+                logs.offset,
+                logs.data.0.len()
+            );
             let next = logs.offset + logs.data.0.len() as u64;
             all.extend_from_slice(&logs.data.0);
             if next >= logs.end || logs.data.0.is_empty() {

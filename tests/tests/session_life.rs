@@ -135,7 +135,8 @@ async fn scrollback_is_continuous_over_the_daemons_death() {
     stage.start().await;
     let again = stage.send("agent", "DO flood 300000", When::Idle).await;
     stage.wait_state(again, ReceiptState::Delivered).await;
-    stage.wait_for_state("agent", "ready").await;
+    let last = stage.send("agent", "the flood is over", When::Idle).await;
+    stage.wait_state(last, ReceiptState::Delivered).await;
     let (offset, output) = stage.output("agent").await;
     assert_eq!(offset, 0);
     let text = String::from_utf8_lossy(&output);

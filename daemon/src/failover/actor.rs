@@ -173,7 +173,7 @@ impl Actor {
         };
         let message =
             format!("{}: {}; the session has no route, so it stays", report.session, failure.class.phrase());
-        let data = json!({"message": message, "move": "nothing", "failure": failure, "run": report.run});
+        let data = json!({"message": message, "move": "none", "failure": failure, "run": report.run});
         self.decision(report, &data, None).await;
         let trouble = Trouble {
             class: failure.class.as_str().to_owned(),
@@ -437,7 +437,7 @@ impl Actor {
 fn words(told: &Told) -> Value {
     let decision = &told.decision;
     let (word, to) = match &decision.action {
-        Move::Nothing => ("nothing", None),
+        Move::Nothing => ("none", None),
         Move::Wait { .. } => ("wait", None),
         Move::Rotate { to } => ("rotate", Some(to)),
         Move::NextMount { to } => ("next_mount", Some(to)),

@@ -63,18 +63,11 @@ impl House {
         self.submit(vec![op]);
     }
 
-    /// Stores a session's record together with the event that changed it.
-    pub fn store(
-        &self,
-        record: &SessionRecord,
-        kind: &'static str,
-        actor: Option<&str>,
-        data: &impl Serialize,
-    ) {
+    /// Stores a session's record; it is not waited for.
+    pub fn store(&self, record: &SessionRecord) {
         let name = &record.spec.name;
-        let event = Op::Event(self.new_event(kind, name, actor, data));
         match DocumentValue::of(record) {
-            Ok(value) => self.submit(vec![Op::Put(Document { key: self.key(name), value }), event]),
+            Ok(value) => self.submit(vec![Op::Put(Document { key: self.key(name), value })]),
             Err(error) => {
                 tracing::error!(session = name, %error, "a session's record does not fit the journal")
             }

@@ -180,7 +180,7 @@ impl Live {
     /// Takes output of the terminal; queries in it are answered at once.
     pub fn output(&mut self, offset: u64, bytes: Bytes, now: Instant) -> Brought {
         if let Some(replay) = &mut self.replay {
-            replay.take(offset, &bytes);
+            replay.take(offset, &bytes, self.next);
         }
         let known = usize::try_from(self.next.saturating_sub(offset)).unwrap_or(usize::MAX);
         if known >= bytes.len() {

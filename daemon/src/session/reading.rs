@@ -1,5 +1,6 @@
 //! From what a run shows to what the injector needs to know of it.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use super::drafting::Drafting;
@@ -9,14 +10,17 @@ use super::live::Live;
 use crate::harness::readiness::Readiness;
 use crate::harness::screen::Screen;
 
-/// Looks at a run at `now`. `under_way` is the prompt whose text is looked for.
-pub fn look(live: &mut Live, drafting: &mut Drafting, under_way: Option<&Prompt>, now: Instant) -> Sight {
+/// The prompt that is looked for, and what of it is typed.
+pub type UnderWay<'a> = Option<(&'a Prompt, Cow<'a, str>)>;
+
+/// Looks at a run at `now`.
+pub fn look(live: &mut Live, drafting: &mut Drafting, under_way: UnderWay<'_>, now: Instant) -> Sight {
     if live.exit.is_some() {
         return Sight::away("exited");
     }
     let readiness = live.tracker(now).readiness();
     let settled = live.is_settled(now);
-    let composer = composer(live, under_way);
+    let composer = composer(live, under_way.as_ref().map(|(_, typed)| typed.as_ref()));
     let empty = match composer {
         Composer::Unknown => None,
         Composer::Empty | Composer::Ours => Some(true),
@@ -35,16 +39,16 @@ pub fn look(live: &mut Live, drafting: &mut Drafting, under_way: Option<&Prompt>
     }
     let shown = settled
         && matches!(composer, Composer::Empty | Composer::Other)
-        && under_way.is_some_and(|prompt| is_shown(live, prompt));
+        && under_way.is_some_and(|(prompt, _)| is_shown(live, prompt));
     Sight { gate, composer, drafting: drafting.is_open(empty, now), shown, settled }
 }
 
-fn composer(live: &Live, under_way: Option<&Prompt>) -> Composer {
+fn composer(live: &Live, typed: Option<&str>) -> Composer {
     let tracker = live.last_seen();
     match tracker.composer() {
         None => Composer::Unknown,
         Some(composer) if composer.text.is_none() => Composer::Empty,
-        Some(_) if under_way.is_some_and(|prompt| tracker.composer_shows(&prompt.text)) => Composer::Ours,
+        Some(_) if typed.is_some_and(|typed| tracker.composer_shows(typed)) => Composer::Ours,
         Some(_) => Composer::Other,
     }
 }

@@ -55,8 +55,9 @@ impl Replay {
         replay
     }
 
-    /// Takes output that may be part of it.
-    pub fn take(&mut self, offset: u64, bytes: &[u8]) {
+    /// Takes output that may be part of it. `next` is the first byte that nobody has seen yet: while old output was
+    /// asked for, new output went on, and all of it comes once more.
+    pub fn take(&mut self, offset: u64, bytes: &[u8], next: u64) {
         self.begun |= offset < self.until;
         if !self.begun || self.passed {
             return;
@@ -67,9 +68,11 @@ impl Replay {
         if self.bytes.len() >= self.limit {
             self.answer();
         }
-        if offset + bytes.len() as u64 >= self.until {
-            self.finish();
+        let end = offset + bytes.len() as u64;
+        if end >= self.until {
+            self.answer();
         }
+        self.passed = end >= next;
     }
 
     fn gather(&mut self, offset: u64, bytes: &[u8]) {
@@ -128,7 +131,7 @@ mod tests {
         let (reply, mut answer) = oneshot::channel();
         let mut replay = Replay::new(from, until, limit, reply, Instant::now());
         for (offset, bytes) in chunks {
-            replay.take(*offset, bytes);
+            replay.take(*offset, bytes, until);
         }
         answer.try_recv().ok()
     }
@@ -153,10 +156,12 @@ mod tests {
         let (reply, mut answer) = oneshot::channel();
         let now = Instant::now();
         let mut replay = Replay::new(0, 8, 2, reply, now);
-        replay.take(0, b"0123");
+        replay.take(0, b"0123", 8);
         assert_eq!(answer.try_recv().unwrap().bytes, b"01");
         assert!(!replay.is_done());
-        replay.take(4, b"4567");
+        replay.take(4, b"4567", 10);
+        assert!(!replay.is_done(), "two more bytes were seen meanwhile and are on their way again");
+        replay.take(8, b"89", 10);
         assert!(replay.is_done());
     }
 

@@ -4,6 +4,7 @@
 //! A prompt is noted in the journal, written as one holder script (text, gap, Enter), and confirmed by evidence.
 //! Whoever may be in the way (a dialog, someone's half-typed line) is looked at before each of these steps.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use posthouse_protocol::{Evidence, ReceiptState, When};
@@ -289,6 +290,11 @@ impl Injector {
             | Active::Confirming(Confirming { prompt, .. })
             | Active::Adrift(prompt) => Some(prompt),
         }
+    }
+
+    /// What of the prompt under way is typed.
+    pub fn typed(&self) -> Option<Cow<'_, str>> {
+        self.under_way().map(|prompt| self.rules.framing.apply(prompt))
     }
 
     /// Whether a submission waits for evidence.

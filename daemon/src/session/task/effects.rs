@@ -63,7 +63,7 @@ impl Task {
         if live.record.opening.as_ref().is_some_and(|opening| opening.id == prompt.id) {
             live.record.opening = None;
             self.record.run = Some(live.record.clone());
-            self.house.store(&self.record, "session.opened", None, &json!({}));
+            self.house.store(&self.record);
         }
     }
 
@@ -134,7 +134,8 @@ impl Task {
             let effects = self.injector.tick(now);
             return self.carry_out(effects).await;
         };
-        let mut sight = reading::look(live, &mut self.drafting, self.injector.under_way(), now);
+        let under_way = self.injector.under_way().zip(self.injector.typed());
+        let mut sight = reading::look(live, &mut self.drafting, under_way, now);
         // Nothing more is typed into a harness that may be about to be left.
         let judging = self.reports > 0 || self.retry.is_some() || live.suspicion.wakes_at().is_some();
         if judging && matches!(sight.gate, Gate::Ready | Gate::Unknown) {
@@ -145,9 +146,6 @@ impl Task {
             self.injector.tick(now)
         } else {
             self.dirty = true;
-            if sight.gate != self.sight.gate {
-                self.since = now_ms();
-            }
             let tells_nothing = live.definition.status.is_none() && live.follower.is_none();
             if tells_nothing && self.sight.gate == Gate::Busy && sight.gate == Gate::Ready {
                 self.turn_done();

@@ -142,7 +142,6 @@ impl Task {
     /// The harness ended by itself, or as it was told to.
     async fn exited(&mut self, exit: Exit) {
         let now = Instant::now();
-        let how = exit_words(exit);
         let Some(live) = self.phase.live_mut() else { return };
         live.ended(exit, now);
         if let Phase::Ending { ending, .. } = &mut self.phase {
@@ -150,7 +149,6 @@ impl Task {
             return;
         }
         if let Phase::Running(_) = self.phase {
-            self.house.event("session.exited", self.name(), &json!({ "how": how }));
             self.dirty = true;
         }
     }

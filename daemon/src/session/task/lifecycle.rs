@@ -17,7 +17,7 @@ use crate::holder::script::{OperationId, Step};
 use crate::post::command::{PostCommand, SessionSink};
 use crate::session::command::{SessionError, Spawned};
 use crate::session::ending::{EndMove, Ending};
-use crate::session::house::{new_id, now_ms};
+use crate::session::house::new_id;
 use crate::session::injection::injector::Fate;
 use crate::session::injection::prompt::Prompt;
 use crate::session::injection::rules::Rules;
@@ -164,7 +164,6 @@ impl Task {
         let opening = live.record.opening.clone();
         let run = live.record.id().to_string();
         let spawned = Spawned { pid: live.pid, run: run.clone(), mount: live.record.mount_name() };
-        self.since = now_ms();
         self.sight = Sight::away("starting");
         self.phase = Phase::Running(live);
         self.dirty = true;
@@ -276,7 +275,6 @@ impl Task {
             if live.exit.is_some() {
                 ending.hasten(now);
             }
-            self.since = now_ms();
             self.phase = Phase::Ending { live, ending, then };
             self.dirty = true;
         }
@@ -419,9 +417,8 @@ impl Task {
         let effects = self.injector.run_ended(&words, now);
         self.carry_out(effects).await;
         self.trouble = Some(parking.trouble.clone());
-        self.since = now_ms();
         self.record.rest = Rest::Parked { until: parking.until, why: parking.trouble.message.clone() };
-        self.house.store(&self.record, "session.parked", None, &parking.trouble);
+        self.house.store(&self.record);
         self.phase = Phase::Parked { until: parking.wait.map(|wait| now + wait), parking };
         self.dirty = true;
         self.tell_viewers();
@@ -430,7 +427,6 @@ impl Task {
     /// A parked session asks again when its time has come.
     pub(super) async fn wake_if_parked(&mut self) {
         if matches!(&self.phase, Phase::Parked { until: Some(until), .. } if *until <= Instant::now()) {
-            self.house.event("session.woke", self.name(), &json!({}));
             self.phase = Phase::Starting { then_release: None };
             self.choose_or_start().await;
         }
@@ -451,13 +447,12 @@ impl Task {
 
     /// Notes how the session rests.
     pub(super) async fn rest(&mut self, rest: Rest) {
-        self.since = now_ms();
         self.dirty = true;
         self.record.rest = rest;
         if let Some(live) = self.phase.live() {
             self.record.run = Some(live.record.clone());
         }
-        self.house.store(&self.record, "session.rests", None, &self.record.rest);
+        self.house.store(&self.record);
         if self.waiter.is_some() {
             let words = match &self.record.rest {
                 Rest::Exited { how } => format!("start it: it ended at once ({how})"),

@@ -90,7 +90,8 @@ pub(crate) struct Task {
     record: SessionRecord,
     variables: BTreeMap<String, String>,
     phase: Phase,
-    /// Since when the session shows the state that it shows, Unix milliseconds.
+    /// The state that was published last, and since when, Unix milliseconds.
+    shown: &'static str,
     since: u64,
     injector: Injector,
     sight: Sight,
@@ -115,6 +116,10 @@ pub(crate) struct Task {
     retry: Option<Retry>,
     /// Reports that failover has not answered yet.
     reports: usize,
+    /// A turn ended well, and what it showed has not been read yet.
+    quotes_due: bool,
+    /// The last words on the screen that only read like a failure.
+    quoted: Option<String>,
     /// What the session was told, for whoever takes over.
     heard: Heard,
     /// A turn of it ended well, so that a successor has to be told something.
@@ -157,6 +162,7 @@ impl Task {
         let task = Self {
             viewers: Viewers::new(&spec.name),
             phase: Phase::Starting { then_release: None },
+            shown: "",
             since: spec.spawned_at,
             injector: Injector::new(rules.unwrap_or_else(|_| Rules::unknown()), "starting"),
             sight: Sight::away("starting"),
@@ -177,6 +183,8 @@ impl Task {
             luggage: None,
             retry: None,
             reports: 0,
+            quotes_due: false,
+            quoted: None,
             heard: Heard::default(),
             has_past: false,
             given: None,
@@ -224,7 +232,7 @@ impl Task {
         self.look_after_viewers(now);
         self.look_after_waiter(now);
         self.look_at_conversation(now);
-        if self.report_suspicion(now) {
+        if self.report_suspicion(now) || self.report_quotes() {
             self.reports += 1;
         }
         self.rest_if_exited().await;

@@ -1,10 +1,12 @@
 //! What lists and status lines show of a session. Kept in a watch, so that a list never has to wait for a task.
 
 use posthouse_protocol::payload::{Blocked, SessionInfo};
+use serde_json::json;
 
 use super::Task;
 use super::phase::{Phase, Then};
 use crate::harness::readiness::Readiness;
+use crate::session::house::now_ms;
 use crate::session::injection::sight::Gate;
 use crate::session::live::Live;
 use crate::session::spec::{Rest, SessionRecord};
@@ -67,6 +69,7 @@ impl Task {
         if !std::mem::take(&mut self.dirty) {
             return;
         }
+        self.note_state();
         let live = self.phase.live();
         let running = matches!(self.phase, Phase::Running(_));
         let info = SessionInfo {
@@ -88,6 +91,39 @@ impl Task {
             ..blank(&self.record)
         };
         self.info.send_replace(Some(info));
+    }
+
+    /// Every change of state is an event.
+    fn note_state(&mut self) {
+        let state = self.state();
+        let before = std::mem::replace(&mut self.shown, state);
+        if before == state {
+            return;
+        }
+        self.since = now_ms();
+        let mut data = json!({ "state": state });
+        let mut add = |name: &str, value: serde_json::Value| {
+            if let Some(data) = data.as_object_mut() {
+                data.insert(name.to_owned(), value);
+            }
+        };
+        if !before.is_empty() {
+            add("before", json!(before));
+        }
+        if let Some(live) = self.phase.live() {
+            add("mount", json!(live.record.mount_name()));
+        }
+        match (&self.phase, &self.sight.gate) {
+            (Phase::Running(_), Gate::Blocked(what)) => add("blocked", json!(what)),
+            (Phase::Parked { parking, .. }, _) => {
+                add("until", json!(parking.until));
+                add("why", json!(parking.trouble.message));
+            }
+            (Phase::Exited { how, .. }, _) => add("how", json!(how)),
+            (Phase::Failed { why, .. }, _) => add("why", json!(why)),
+            _ => {}
+        }
+        self.house.event("session.state", self.name(), &data);
     }
 
     /// The session is gone: said before anyone is answered, so that its name is free for whoever asks next.
