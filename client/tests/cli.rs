@@ -1,5 +1,7 @@
 //! The command by itself: help, wrong usage, and what it says where no daemon runs.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on is a failed one")]
+
 use std::process::{Command, Output};
 
 fn posthouse(args: &[&str]) -> Output {

@@ -178,10 +178,8 @@ impl Stage {
 
     /// The daemon dies without a word. Its sessions go on.
     pub fn die(&mut self) {
-        if let Some(mut act) = self.act.take() {
-            if let Some(runtime) = act.runtime.take() {
-                runtime.shutdown_background();
-            }
+        if let Some(runtime) = self.act.take().and_then(|mut act| act.runtime.take()) {
+            runtime.shutdown_background();
         }
         self.post.lock().expect("post").sinks.clear();
     }

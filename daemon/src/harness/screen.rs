@@ -1,7 +1,7 @@
 //! A run's terminal screen: fed with output, read as a [`View`].
 //!
 //! Output is drawn lazily. A flood costs little more than finding its line ends, because lines that have
-//! already scrolled away when somebody looks are never drawn ([`flood`](super::flood)).
+//! already scrolled away when somebody looks are never drawn ([`super::flood`]).
 
 use std::num::NonZeroU16;
 

@@ -22,7 +22,7 @@ pub struct Args {
     /// else generic where a command is given]
     #[arg(long, value_name = "H")]
     harness: Option<String>,
-    /// Mounts in order of preference: harness@provider/alias[:model], separated by commas
+    /// Mounts in order of preference: `harness@provider/alias[:model]`, separated by commas
     #[arg(long, value_name = "R")]
     route: Option<String>,
     /// Where it works [default: here]
