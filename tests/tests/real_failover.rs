@@ -151,7 +151,7 @@ async fn with_no_login_left_the_session_is_parked_until_the_reset() {
     host.send("agent", "parked-e2", &[]).ok();
     let mut watch = host.watch().await;
     watch.event("decision", "agent", &["\"park\""]).await;
-    watch.event("session.parked", "agent", &[]).await;
+    watch.event("session.state", "agent", &["\"state\":\"parked\""]).await;
     let session = host.world.session("agent");
     assert_eq!(session["state"], "parked", "{session}");
     assert!(session["until"].is_string() && session["trouble"]["message"].is_string(), "{session}");
