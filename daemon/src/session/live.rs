@@ -67,8 +67,7 @@ pub struct Live {
     observer: Observer,
     /// The first look only tells what an earlier daemon has seen.
     catching_up: bool,
-    /// The screen's generation at the last look, and when that was.
-    looked_at: Option<(u64, Instant)>,
+    looked_at: Option<Look>,
     title: String,
     /// Absolute offset of the next byte of output.
     next: u64,
@@ -78,6 +77,16 @@ pub struct Live {
     output_at: Option<Instant>,
     /// It was seen to take input before.
     was_ready: bool,
+}
+
+/// The last look at the screen.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    /// The screen's generation then.
+    generation: u64,
+    at: Instant,
+    /// Whether the screen was at rest, so that what was read of it is whole.
+    at_rest: bool,
 }
 
 /// How the reading of a run begins.
@@ -303,13 +312,17 @@ impl Live {
     /// not done so for long: a spinner never rests.
     pub fn tracker(&mut self, now: Instant) -> &ReadinessTracker {
         let generation = self.screen.generation();
-        let changed = self.looked_at.is_none_or(|(seen, _)| seen != generation);
-        let overdue = self.looked_at.is_none_or(|(_, at)| now.saturating_duration_since(at) >= LOOKS_EVERY);
-        if changed && (overdue || self.rested(now) >= SETTLES) {
-            self.looked_at = Some((generation, now));
+        let at_rest = self.rested(now) >= SETTLES;
+        let due = self.looked_at.is_none_or(|last| {
+            let overdue = now.saturating_duration_since(last.at) >= LOOKS_EVERY;
+            let is_news = last.generation != generation;
+            (is_news && (at_rest || overdue)) || (at_rest && !last.at_rest)
+        });
+        if due {
+            self.looked_at = Some(Look { generation, at: now, at_rest });
             let view = self.screen.view();
             self.tracker.look(&view);
-            if self.rested(now) >= SETTLES {
+            if at_rest {
                 self.read_notices(&view, now);
             }
         }
@@ -329,7 +342,7 @@ impl Live {
     /// Whether the picture that was last looked at is the present one, at rest.
     pub fn is_settled(&self, now: Instant) -> bool {
         self.rested(now) >= SETTLES
-            && self.looked_at.is_some_and(|(seen, _)| seen == self.screen.generation())
+            && self.looked_at.is_some_and(|last| last.generation == self.screen.generation())
     }
 
     /// The window title.

@@ -10,7 +10,6 @@ pub mod house;
 pub mod injection;
 pub mod live;
 pub mod picture;
-pub mod quotes;
 pub mod reading;
 pub mod registry;
 pub mod replay;

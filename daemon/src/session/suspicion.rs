@@ -14,6 +14,9 @@ use crate::harness::transcript::ApiError;
 /// How long the pieces of one failure may be apart.
 const APART: Duration = Duration::from_millis(250);
 
+/// How long a record of the failure may take to be written and read. It is stronger evidence than words.
+const RECORDED: Duration = Duration::from_millis(1200);
+
 /// What was gathered of one turn.
 #[derive(Debug, Default)]
 pub struct Suspicion {
@@ -24,6 +27,9 @@ pub struct Suspicion {
     last_words: Option<String>,
     exit: Option<i32>,
     corroboration: Corroboration,
+    keeps_records: bool,
+    /// When the first piece came that was not reported yet.
+    since: Option<Instant>,
     due: Option<Instant>,
 }
 
@@ -48,25 +54,36 @@ impl Suspicion {
             }
             NoticeMarker::LastWords => self.last_words = Some(notice.text),
         }
-        self.due = Some(now + APART);
+        self.hear(now);
     }
 
     /// The harness recorded a failed request, after which it gave up.
     pub fn recorded(&mut self, error: ApiError, now: Instant) {
         self.recorded = Some(error);
-        self.due = Some(now + APART);
+        self.hear(now);
     }
 
     /// The harness ended with this code; a signal counts as none.
     pub fn exited(&mut self, code: Option<i32>, now: Instant) {
         self.exit = code;
         self.corroboration.exit_nonzero = code.is_some_and(|code| code != 0);
-        self.due = Some(now + APART);
+        self.hear(now);
+    }
+
+    fn hear(&mut self, now: Instant) {
+        let since = *self.since.get_or_insert(now);
+        let awaits_record = self.keeps_records && self.recorded.is_none() && self.exit.is_none();
+        self.due = Some(if awaits_record { since + RECORDED } else { now + APART });
+    }
+
+    /// Whether the harness records its failures in a file that is read: then a record is worth waiting for.
+    pub fn keeps_records(&mut self, keeps: bool) {
+        self.keeps_records = keeps;
     }
 
     /// A turn began: what was said before it is history.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { keeps_records: self.keeps_records, ..Self::default() };
     }
 
     /// Whether anything waits to be reported.
@@ -81,6 +98,7 @@ impl Suspicion {
             return None;
         }
         self.due = None;
+        self.since = None;
         let (channel, body) = if let Some(error) = &self.recorded {
             (Channel::Jsonl, frame(error).to_string())
         } else if let Some(line) = &self.line {
@@ -178,6 +196,21 @@ mod tests {
         let failure = classify(&seen, Timestamp::now(), &TimeZone::UTC).failure().cloned().unwrap();
         assert_eq!((failure.class, failure.evidence), (Class::TokenRevoked, Evidence::Typed));
         assert!(failure.corroborated);
+    }
+
+    #[test]
+    fn a_record_is_worth_waiting_for() {
+        let now = Instant::now();
+        let mut suspicion = Suspicion::default();
+        suspicion.keeps_records(true);
+        suspicion.notice(line("anything"), now);
+        suspicion.notice(notice(NoticeMarker::Report { blocked: None }, ""), now + APART);
+        assert!(suspicion.observation("codex", now + APART * 3).is_none());
+        suspicion.recorded(ApiError { text: "x".into(), last: true, ..ApiError::default() }, now + APART * 3);
+        assert_eq!(suspicion.observation("codex", now + APART * 4).unwrap().channel, Channel::Jsonl);
+        suspicion.clear();
+        suspicion.notice(line("anything"), now);
+        assert!(suspicion.observation("codex", now + RECORDED).is_some(), "but not forever");
     }
 
     #[test]

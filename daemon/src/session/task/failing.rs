@@ -10,7 +10,7 @@ use super::order::News;
 use super::phase::{Phase, Then};
 use super::{Flow, Task};
 use crate::failover::command::{Assignment, FailoverCommand, FailureReport, Instruction, Parking};
-use crate::failover::observation::{Channel, Observation};
+use crate::failover::observation::Observation;
 use crate::harness::definition::{Definition, TranscriptKind};
 use crate::harness::screen::Screen;
 use crate::harness::transcript::{Event, copy, find, resume};
@@ -20,7 +20,6 @@ use crate::session::house::new_id;
 use crate::session::injection::injector::{Fate, Sign};
 use crate::session::injection::prompt::{Prompt, squeezed};
 use crate::session::live::Live;
-use crate::session::quotes::quoted_failure;
 use crate::session::spec::RunRecord;
 use crate::session::start::Beginning;
 use crate::session::turn::Open;
@@ -71,6 +70,7 @@ impl Task {
             from: live.record.conversation_from,
             has_history: adopted,
         };
+        live.suspicion.keeps_records(true);
         let (desk, run) = (self.desk.clone(), live.record.run);
         live.follower = Some(Follower::begin(subject, move |said| {
             let _ = desk.send(News::Said(run, said));
@@ -147,7 +147,6 @@ impl Task {
             return;
         }
         self.has_past = true;
-        self.quotes_due = true;
         let mount = live.record.mount.clone();
         self.house.event("session.turn_ended", self.name(), &json!({}));
         let first = self.spec().route.as_ref().and_then(|route| route.mounts().first());
@@ -170,28 +169,6 @@ impl Task {
             return false;
         }
         live.turn.failed();
-        self.report(seen);
-        true
-    }
-
-    /// A turn that ended well may have shown words that read like a failure. They move nothing, but the decision about
-    /// them is on record for whoever wonders.
-    pub(super) fn report_quotes(&mut self) -> bool {
-        let Phase::Running(live) = &mut self.phase else { return false };
-        if !self.quotes_due || !self.sight.settled || live.record.mount.is_none() {
-            return false;
-        }
-        self.quotes_due = false;
-        let composer = live.last_seen().composer().map_or(usize::MAX, |composer| composer.rows.start);
-        let view = live.screen().view();
-        let rows: Vec<&str> = view.rows.iter().take(composer).map(|row| row.text.as_str()).collect();
-        let seen = Observation::new(&live.definition.name, Channel::Terminal, rows.join("\n"));
-        let quoted = quoted_failure(&live.definition.name, &rows);
-        // The same words may stay on the screen for many turns.
-        if quoted.is_none() || quoted == self.quoted {
-            return false;
-        }
-        self.quoted = quoted;
         self.report(seen);
         true
     }

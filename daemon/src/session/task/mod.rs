@@ -116,10 +116,6 @@ pub(crate) struct Task {
     retry: Option<Retry>,
     /// Reports that failover has not answered yet.
     reports: usize,
-    /// A turn ended well, and what it showed has not been read yet.
-    quotes_due: bool,
-    /// The last words on the screen that only read like a failure.
-    quoted: Option<String>,
     /// What the session was told, for whoever takes over.
     heard: Heard,
     /// A turn of it ended well, so that a successor has to be told something.
@@ -183,8 +179,6 @@ impl Task {
             luggage: None,
             retry: None,
             reports: 0,
-            quotes_due: false,
-            quoted: None,
             heard: Heard::default(),
             has_past: false,
             given: None,
@@ -232,7 +226,7 @@ impl Task {
         self.look_after_viewers(now);
         self.look_after_waiter(now);
         self.look_at_conversation(now);
-        if self.report_suspicion(now) || self.report_quotes() {
+        if self.report_suspicion(now) {
             self.reports += 1;
         }
         self.rest_if_exited().await;
