@@ -217,11 +217,13 @@ impl Daemon<'_> {
 
         let (post, actor) = Post::recover(owner, self.journal)?;
         let post_ended = tokio::spawn(actor.run());
-        let (sessions, credentials) = self.start_sessions(owner, &post).await?;
+        let catalog = Arc::new(self.catalog()?);
+        let (sessions, credentials) = self.start_sessions(owner, &post, catalog.clone()).await?;
         let rooms = Rooms {
             post,
             sessions: sessions.clone(),
             credentials,
+            catalog,
             desk: self.journal.desk(),
             journal: self.journal.writer(),
         };
@@ -259,6 +261,7 @@ impl Daemon<'_> {
         &self,
         owner: u32,
         post: &mpsc::Sender<crate::post::command::PostCommand>,
+        catalog: Arc<Catalog>,
     ) -> Result<(Sessions, crate::credential::command::Credentials), DaemonError> {
         let reader = self.journal.reader()?;
         let credentials = reader.documents(DocumentKind::Credential)?;
@@ -271,7 +274,6 @@ impl Daemon<'_> {
                 .inspect_err(|e| tracing::error!(key = %document.key.key, "failed to read a session: {e}"))
                 .ok()
         });
-        let catalog = Arc::new(self.catalog()?);
         let private = self.paths.state.join("sessions");
         make_private_dir(&private)?;
         let holder = HolderProgram::find()

@@ -1,6 +1,7 @@
 //! What all connections share: the handles of the other rooms, the limits, and the daemon's own particulars.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use posthouse_protocol::handshake::DaemonInfo;
@@ -9,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::roster::Roster;
 use crate::config::Limits;
 use crate::credential::command::Credentials;
+use crate::harness::catalog::Catalog;
 use crate::holder::ancestry::Runs;
 use crate::journal;
 use crate::post::command::{ConnId, Departure, PostCommand};
@@ -20,6 +22,7 @@ pub(super) struct House {
     pub(super) post: mpsc::Sender<PostCommand>,
     pub(super) sessions: Sessions,
     pub(super) credentials: Credentials,
+    pub(super) catalog: Arc<Catalog>,
     pub(super) desk: journal::Desk,
     pub(super) journal: journal::Writer,
     pub(super) roster: Roster,

@@ -37,6 +37,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::config::Limits;
 use crate::credential::command::Credentials;
+use crate::harness::catalog::Catalog;
 use crate::holder::ancestry;
 use crate::journal;
 use crate::post::command::PostCommand;
@@ -61,6 +62,8 @@ pub struct Rooms {
     pub sessions: Sessions,
     /// Credentials.
     pub credentials: Credentials,
+    /// Harness definitions.
+    pub catalog: Arc<Catalog>,
     /// Questions to the journal.
     pub desk: journal::Desk,
     /// The journal's writer, for how far it has come.
@@ -83,6 +86,7 @@ impl Gate {
             post: rooms.post,
             sessions: rooms.sessions,
             credentials: rooms.credentials,
+            catalog: rooms.catalog,
             desk: rooms.desk,
             journal: rooms.journal,
             roster: Roster::start(&limits),

@@ -48,6 +48,7 @@ impl Gatehouse {
             post,
             sessions: Sessions(sessions),
             credentials: Credentials(credentials),
+            catalog: Default::default(),
             desk: journal.desk(),
             journal: journal.writer(),
         };

@@ -1,48 +1,40 @@
-//! DIAGNOSE: what only the daemon can see of its host's health. The client adds its own checks.
+//! DIAGNOSE: what only the daemon can see of its host's health, one file per thing looked at. The client adds what only
+//! it can see.
+
+mod credentials;
+mod descriptors;
+mod disk;
+mod environment;
+mod finding;
+mod harnesses;
+mod journal;
+mod place;
 
 use posthouse_protocol::Json;
-use posthouse_protocol::payload::{Check, Diagnose, DiagnoseResponse};
+use posthouse_protocol::payload::{Credential, CredentialInfo, Diagnose, DiagnoseResponse};
 
+use self::finding::Finding;
 use super::{Answer, Caller, Verb};
 use crate::panics;
 use crate::post::command::PostQuery;
-
-/// Descriptors that a session and its holder's link need, with a margin.
-const DESCRIPTORS_PER_SESSION: u64 = 4;
 
 impl Verb for Diagnose {
     async fn answer(self, caller: &Caller) -> Answer<Self> {
         let house = &caller.house;
         let counts = caller.ask_post(|reply| PostQuery::Counts { reply }).await?;
-        let read = house.desk.ask(|reader| reader.oldest_event()).await;
-        let checks = vec![
-            check(
-                "daemon",
-                Ok(format!(
-                    "version {}, pid {}, start {} on this state directory",
-                    house.daemon.version, house.daemon.pid, house.daemon.generation
-                )),
-            ),
-            check(
-                "journal",
-                read.map(|_| "readable".to_owned())
-                    .map_err(|e| (format!("failed to {e}"), Some("posthouse logs --daemon".to_owned()))),
-            ),
-            check(
-                "panics",
-                match panics::count() {
-                    0 => Ok("none since the start".to_owned()),
-                    n => Err((format!("{n} tasks failed unexpectedly; the log says where"), None)),
-                },
-            ),
-            check(
-                "descriptors",
-                descriptors(
-                    u64::from(house.limits.connections)
-                        + DESCRIPTORS_PER_SESSION * u64::from(house.limits.sessions),
-                ),
-            ),
+        let known = known_credentials(caller).await;
+        let mut checks = vec![
+            daemon(caller).of("daemon"),
+            place::socket(&house.place).of("socket"),
+            place::state(&house.place).of("directories"),
+            journal::look(house).await.of("journal"),
+            disk::look(&house.place.state).of("disk"),
+            descriptors::look(&house.limits).of("descriptors"),
+            panics().of("panics"),
+            environment::look(&house.catalog, |name| std::env::var_os(name).is_some()).of("environment"),
         ];
+        checks.extend(harnesses::look(&house.catalog, &known).await);
+        checks.extend(credentials::look(&house.catalog, &known, house.place.uid));
         let more = serde_json::json!({
             "socket": house.place.socket, "state": house.place.state,
             "connections": counts.connections, "queued": counts.queued,
@@ -51,22 +43,22 @@ impl Verb for Diagnose {
     }
 }
 
-fn descriptors(wanted: u64) -> Result<String, (String, Option<String>)> {
-    use nix::sys::resource::{Resource, getrlimit};
-    match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok((soft, _)) if soft >= wanted => Ok(format!("{soft} allowed")),
-        Ok((soft, hard)) => Err((
-            format!("{soft} allowed, {wanted} needed if every limit is used up"),
-            Some(format!("raise the hard limit ({hard}), as LimitNOFILE={wanted} in the unit")),
-        )),
-        Err(e) => Err((format!("failed to ask for the limit: {e}"), None)),
-    }
+/// Every credential that there is; none where the room does not answer, which its own log tells.
+async fn known_credentials(caller: &Caller) -> Vec<CredentialInfo> {
+    caller.ask_credentials(Credential::List).await.map(|answer| answer.credentials).unwrap_or_default()
 }
 
-fn check(name: &str, outcome: Result<String, (String, Option<String>)>) -> Check {
-    let (outcome, detail, fix) = match outcome {
-        Ok(detail) => ("ok", detail, None),
-        Err((detail, fix)) => ("warning", detail, fix),
-    };
-    Check { name: name.to_owned(), outcome: outcome.to_owned(), detail, fix }
+fn daemon(caller: &Caller) -> Finding {
+    let daemon = &caller.house.daemon;
+    Finding::Good(format!(
+        "version {}, pid {}, start {} on this state directory",
+        daemon.version, daemon.pid, daemon.generation
+    ))
+}
+
+fn panics() -> Finding {
+    match panics::count() {
+        0 => Finding::Good("none since the start".to_owned()),
+        n => Finding::doubt(format!("{n} tasks failed unexpectedly; the log says where"), None),
+    }
 }

@@ -31,9 +31,9 @@ mod workers;
 use std::sync::Arc;
 
 use posthouse_protocol::payload::{
-    Credential, Diagnose, Events, Health, Inbox, ListAgents, ListConnectedAgents, ListSessions, ListWorkers,
-    Logs, MessagesQuery, Metrics, Receipts, Release, RemoveAgent, RouteExplain, Screen, SendInput, Shutdown,
-    Spawn, Status,
+    Credential, CredentialResponse, Diagnose, Events, Health, Inbox, ListAgents, ListConnectedAgents,
+    ListSessions, ListWorkers, Logs, MessagesQuery, Metrics, Receipts, Release, RemoveAgent, RouteExplain,
+    Screen, SendInput, Shutdown, Spawn, Status,
 };
 use posthouse_protocol::{ErrorCode, Frame, FrameType, Request, Violation};
 use serde::Serialize;
@@ -42,6 +42,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::house::House;
 use super::outbox::{Outbox, PushError};
 use super::{roster, stamp};
+use crate::credential::command::CredentialCommand;
 use crate::journal::ReadError;
 use crate::post::command::{ConnId, PostCommand, PostQuery};
 use crate::principal::{Kind, Principal, Right};
@@ -193,6 +194,15 @@ impl Caller {
         let (reply, answer) = oneshot::channel();
         self.house.post.send(PostCommand::Query(query(reply))).await.map_err(|_| going_down())?;
         answer.await.map_err(|_| going_down())
+    }
+
+    /// Asks for or about credentials.
+    async fn ask_credentials(&self, request: Credential) -> Result<CredentialResponse, Violation> {
+        let (reply, answer) = oneshot::channel();
+        let request = CredentialCommand::Request { request, actor: self.principal.name.clone(), reply };
+        self.house.credentials.0.send(request).await.map_err(|_| going_down())?;
+        let answer = answer.await.map_err(|_| going_down())?;
+        answer.map_err(|why| Violation::warning(why.code, format!("failed to {}", why.message)))
     }
 
     /// Asks the sessions.

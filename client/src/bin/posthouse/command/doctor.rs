@@ -1,4 +1,8 @@
-//! `posthouse doctor`: what is wrong on this host, and the command that mends it.
+//! `posthouse doctor`: what is wrong on this host, and the command that mends it. The daemon looks at what only it can
+//! see; what only the client sees is in the files below.
+
+mod environment;
+mod reach;
 
 use posthouse_protocol::payload::{Check, Diagnose, DiagnoseResponse};
 
@@ -12,37 +16,47 @@ use crate::table::Tone;
 #[command(after_help = "Example:\n  posthouse doctor")]
 pub struct Args {}
 
-/// Asks the daemon to look around; without one, says why there is none. Exit code 1 if a check failed.
+/// Looks around, and has the daemon do so; starts none. Exit code 1 if a check failed.
 pub async fn run(context: &Context, _: Args) -> Result<Exit, Failure> {
-    let report = match context.connect().await {
-        Ok(mut client) => client.call(&Diagnose {}).await?,
-        Err(failure) => DiagnoseResponse {
-            checks: vec![Check {
-                name: "daemon".to_owned(),
-                outcome: "failed".to_owned(),
-                detail: format!("failed to {}", failure.message),
-                fix: Some("posthouse up".to_owned()),
-            }],
-            more: None,
-        },
-    };
+    let options = context.options()?;
+    let mut checks = vec![environment::look(|name| std::env::var_os(name))];
+    let mut more = None;
+    match context.connect_running().await {
+        Ok(mut client) => {
+            checks.push(reach::version(&client.welcome().daemon.version));
+            let found: DiagnoseResponse = client.call(&Diagnose {}).await?;
+            checks.extend(found.checks);
+            more = found.more;
+        }
+        Err(failure) => checks.push(reach::unreached(&options.socket, &failure)),
+    }
+    let report = DiagnoseResponse { checks, more };
     let failed = report.checks.iter().any(|check| check.outcome == "failed");
     if context.json {
         context.print_json(&report)?;
     } else {
-        let paint = context.paint();
-        for check in &report.checks {
-            let tone = match check.outcome.as_str() {
-                "ok" => Tone::Good,
-                "warning" => Tone::Warn,
-                _ => Tone::Bad,
-            };
-            let outcome = paint.tone(tone, &format!("{:<8}", check.outcome));
-            context.print(&format!("{outcome} {}: {}", check.name, escape::line(&check.detail)))?;
-            if let Some(fix) = &check.fix {
-                context.print(&format!("         fix: {}", escape::line(fix)))?;
-            }
-        }
+        print(context, &report.checks)?;
     }
     Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+fn print(context: &Context, checks: &[Check]) -> Result<(), Failure> {
+    let paint = context.paint();
+    for check in checks {
+        let tone = match check.outcome.as_str() {
+            "ok" => Tone::Good,
+            "warning" => Tone::Warn,
+            _ => Tone::Bad,
+        };
+        let outcome = paint.tone(tone, &format!("{:<8}", check.outcome));
+        context.print(&format!("{outcome} {}: {}", check.name, escape::line(&check.detail)))?;
+        if let Some(fix) = &check.fix {
+            context.print(&format!("         fix: {}", escape::line(fix)))?;
+        }
+    }
+    Ok(())
+}
+
+fn check(name: &str, outcome: &str, detail: String, fix: Option<String>) -> Check {
+    Check { name: name.to_owned(), outcome: outcome.to_owned(), detail, fix }
 }
