@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::paths::PathsError;
+
 /// A failure of the harness room; its message completes "failed to …".
 #[derive(Debug, thiserror::Error)]
 pub enum HarnessError {
@@ -47,6 +49,9 @@ pub enum HarnessError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// A file of the harness's home can't be replaced.
+    #[error(transparent)]
+    Replace(#[from] PathsError),
     /// A file of the harness's home isn't what it should be; it is left as it is.
     #[error("edit {}: {why}", path.display())]
     HomeContent {

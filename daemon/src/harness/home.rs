@@ -2,9 +2,9 @@
 //! trust under `--trust` for harnesses that take it from a file only.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
@@ -13,6 +13,7 @@ use super::definition::Definition;
 use super::error::HarnessError;
 use super::launch::Launch;
 use super::pattern::Values;
+use crate::paths;
 
 /// Characters of a key that are stored for a harness to recognise it by.
 const KEY_TAIL: usize = 20;
@@ -69,33 +70,14 @@ pub fn grant_trust(definition: &Definition, launch: &Launch) -> Result<bool, Har
     Ok(true)
 }
 
-/// Replaces `path` with `bytes`, readable by the user alone, so that a reader sees the old or the new file whole,
-/// also after a power cut.
+/// Replaces `path` with `bytes` as [`paths::write_private`] does. A link is followed: the file behind it is replaced,
+/// and the link stays.
 ///
 /// # Errors
 /// When any step fails; the old file is then still there.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HarnessError> {
-    let fail = |action, path: &Path| {
-        let path = path.to_owned();
-        move |source| HarnessError::Home { action, path, source }
-    };
-    // A link is followed: the file behind it is replaced, and the link stays.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    let temporary = temporary_beside(&path);
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, &path));
-    if written.is_err() {
-        // Nothing to do about a leftover that can't be removed either.
-        let _ = fs::remove_file(&temporary);
-    }
-    written.map_err(fail("write", &path))?;
-    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(fail("sync", dir))
+    Ok(paths::write_private(&path, bytes)?)
 }
 
 /// Makes a directory and its parents, readable by the user alone.
@@ -105,11 +87,6 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HarnessError> {
 pub fn make_dir(dir: &Path) -> Result<(), HarnessError> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|source| HarnessError::Home { action: "make", path: dir.to_owned(), source })
-}
-
-fn temporary_beside(path: &Path) -> PathBuf {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    path.with_file_name(format!(".{name}.{}.tmp", uuid::Uuid::now_v7().simple()))
 }
 
 fn tail(key: &str) -> &str {
