@@ -18,7 +18,7 @@ type Config =
 const CONFIG: Config = config::standard().with_limit::<{ limits::MAX_FRAME }>();
 
 /// Fields of later versions, by number.
-type Extensions = Vec<(u16, Vec<u8>)>;
+pub(crate) type Extensions = Vec<(u16, Vec<u8>)>;
 
 /// The header as it is read.
 #[derive(BorrowDecode)]
@@ -53,7 +53,7 @@ pub fn decode(payload: &Bytes) -> Result<Frame, DecodeError> {
     let (wire, used): (Incoming<'_>, usize) =
         bincode::borrow_decode_from_slice(head, CONFIG).map_err(|e| bad(format!("header: {e}")))?;
     let after = head.get(used..).unwrap_or_default();
-    check_extensions(after).map_err(|e| bad(format!("header extensions: {e}")).about(wire.id))?;
+    extensions(after).map_err(|e| bad(format!("header extensions: {e}")).about(wire.id))?;
     if wire.id.len() > limits::MAX_ID {
         return Err(bad(format!("the id is longer than {} bytes", limits::MAX_ID)));
     }
@@ -84,7 +84,7 @@ pub(crate) fn encode(header: &Header, body: &Body, out: &mut BytesMut) -> Result
     out.extend_from_slice(&header.kind.number().to_be_bytes());
     let at = out.len();
     out.extend_from_slice(&[0; 2]);
-    write(&wire, out)?;
+    write(&wire, &Extensions::new(), out)?;
     let length = u16::try_from(out.len() - at - 2)
         .map_err(|_| DecodeError::new(ErrorCode::FrameTooLarge, "the header is larger than 65535 bytes"))?;
     if let Some(field) = out.get_mut(at..at + 2) {
@@ -94,42 +94,53 @@ pub(crate) fn encode(header: &Header, body: &Body, out: &mut BytesMut) -> Result
     Ok(())
 }
 
-/// A payload's bincode form with its empty extension list.
-pub(crate) fn encode_body<P: Encode>(payload: &P) -> Result<Bytes, DecodeError> {
+/// A payload's bincode form: its first fields, and the later ones as extensions.
+pub(crate) fn encode_body<P: Payload>(payload: &P) -> Result<Bytes, DecodeError> {
     let mut out = BytesMut::new();
-    write(payload, &mut out)?;
+    write(payload, &payload.later()?, &mut out)?;
     Ok(out.freeze())
 }
 
-/// Reads a payload and skips the extensions behind it.
+/// Reads a payload with those of its later fields that are known here.
 pub(crate) fn decode_body<P: Payload>(bytes: &[u8]) -> Result<P, DecodeError> {
     let about = |e: String| bad(format!("{} payload: {e}", P::KIND));
-    let (payload, used): (P, usize) =
+    let (mut payload, used): (P, usize) =
         bincode::decode_from_slice(bytes, CONFIG).map_err(|e| about(e.to_string()))?;
-    check_extensions(bytes.get(used..).unwrap_or_default()).map_err(about)?;
+    for (number, value) in extensions(bytes.get(used..).unwrap_or_default()).map_err(about)? {
+        payload.take_later(number, &value).map_err(|e| about(e.detail))?;
+    }
     Ok(payload)
 }
 
-fn write<T: Encode>(value: &T, out: &mut BytesMut) -> Result<(), DecodeError> {
+/// One value of an extension.
+pub(crate) fn value<T: Encode>(value: &T) -> Result<Vec<u8>, DecodeError> {
+    bincode::encode_to_vec(value, CONFIG).map_err(|e| bad(e.to_string()))
+}
+
+/// Reads it back. What a later version has put behind it is passed over.
+pub(crate) fn read_value<T: Decode<()>>(bytes: &[u8]) -> Result<T, DecodeError> {
+    bincode(bytes).map(|(value, _)| value).map_err(bad)
+}
+
+fn write<T: Encode>(value: &T, extensions: &Extensions, out: &mut BytesMut) -> Result<(), DecodeError> {
     let mut writer = Appender(out);
-    let no_extensions: Extensions = Vec::new();
     bincode::encode_into_writer(value, &mut writer, CONFIG)
-        .and_then(|()| bincode::encode_into_writer(&no_extensions, &mut writer, CONFIG))
+        .and_then(|()| bincode::encode_into_writer(extensions, &mut writer, CONFIG))
         .map_err(|e| bad(e.to_string()))
 }
 
-/// Whether `bytes` is exactly one extension list. Its entries belong to later versions and are dropped.
-fn check_extensions(bytes: &[u8]) -> Result<(), String> {
-    let (list, used): (Extensions, usize) = decode_list(bytes)?;
+/// What `bytes`, exactly one extension list, holds.
+fn extensions(bytes: &[u8]) -> Result<Extensions, String> {
+    let (list, used): (Extensions, usize) = bincode(bytes)?;
     match bytes.len().checked_sub(used) {
-        Some(0) if list.len() <= limits::MAX_EXTENSIONS => Ok(()),
+        Some(0) if list.len() <= limits::MAX_EXTENSIONS => Ok(list),
         Some(0) => Err(format!("more than {} entries", limits::MAX_EXTENSIONS)),
         _ => Err("bytes left over".to_owned()),
     }
 }
 
-fn decode_list<T: Decode<()>>(bytes: &[u8]) -> Result<(T, usize), String> {
-    bincode::decode_from_slice(bytes, CONFIG).map_err(|e| e.to_string())
+fn bincode<T: Decode<()>>(bytes: &[u8]) -> Result<(T, usize), String> {
+    ::bincode::decode_from_slice(bytes, CONFIG).map_err(|e| e.to_string())
 }
 
 fn take_u16(bytes: &[u8]) -> Option<(u16, &[u8])> {

@@ -9,6 +9,7 @@ mod event;
 mod inbox;
 mod link;
 mod message;
+mod restart;
 mod route;
 mod session;
 mod shadow;
@@ -22,6 +23,7 @@ pub use event::*;
 pub use inbox::*;
 pub use link::*;
 pub use message::*;
+pub use restart::*;
 pub use route::*;
 pub use session::*;
 pub use shadow::*;
@@ -29,12 +31,29 @@ pub use shadow::*;
 use bincode::{Decode, Encode};
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::later;
 use crate::{Body, DecodeError, Encoding, ErrorCode, FrameType, Hello, Receipt, Welcome};
 
 /// A type that is the body of one frame type.
 pub trait Payload: Serialize + DeserializeOwned + Encode + Decode<()> {
     /// The frame type it belongs to.
     const KIND: FrameType;
+
+    /// The fields that came after the first version, as binary carries them: by number, absent ones left out.
+    ///
+    /// # Errors
+    /// A value has no binary form.
+    fn later(&self) -> Result<Vec<(u16, Vec<u8>)>, DecodeError> {
+        Ok(Vec::new())
+    }
+
+    /// Takes one of them back. A number of a version after this one is passed over.
+    ///
+    /// # Errors
+    /// The bytes are not what the number stands for.
+    fn take_later(&mut self, _number: u16, _bytes: &[u8]) -> Result<(), DecodeError> {
+        Ok(())
+    }
 }
 
 /// A payload that is answered by exactly one frame.
@@ -43,9 +62,41 @@ pub trait Request: Payload {
     type Response: Payload;
 }
 
+macro_rules! later {
+    (put $list:ident, $number:literal, $payload:ident, $field:ident) => {
+        later::put(&mut $list, $number, &$payload.$field)?
+    };
+    (put $list:ident, $number:literal, $payload:ident, $field:ident $of:ident) => {
+        later::put_each(&mut $list, $number, $payload.$field.iter().map(|entry| &entry.$of))?
+    };
+    (take $bytes:ident, $payload:ident, $field:ident) => {
+        later::take(&mut $payload.$field, $bytes)
+    };
+    (take $bytes:ident, $payload:ident, $field:ident $of:ident) => {
+        later::take_each($payload.$field.iter_mut().map(|entry| &mut entry.$of), $bytes)
+    };
+}
+
+/// `Kind: Type { 1: field, 2: list[].field }`: the fields in braces came later, under these numbers.
 macro_rules! payloads {
-    ($($kind:ident: $payload:ty),+ $(,)?) => {
-        $(impl Payload for $payload { const KIND: FrameType = FrameType::$kind; })+
+    ($($kind:ident: $payload:ident $({ $($number:literal: $field:ident $([].$of:ident)?),+ })?),+ $(,)?) => {
+        $(impl Payload for $payload {
+            const KIND: FrameType = FrameType::$kind;
+            $(
+                fn later(&self) -> Result<Vec<(u16, Vec<u8>)>, DecodeError> {
+                    let mut list = Vec::new();
+                    $(later!(put list, $number, self, $field $($of)?);)+
+                    Ok(list)
+                }
+
+                fn take_later(&mut self, number: u16, bytes: &[u8]) -> Result<(), DecodeError> {
+                    match number {
+                        $($number => later!(take bytes, self, $field $($of)?),)+
+                        _ => Ok(()),
+                    }
+                }
+            )?
+        })+
 
         /// Rewrites a body of `kind` in another encoding.
         pub(crate) fn transcode(kind: FrameType, body: &Body, to: Encoding) -> Result<Body, DecodeError> {
@@ -71,7 +122,7 @@ payloads! {
     Ping: Ping, Pong: Pong, Error: Error, Bye: Bye, Log: Log,
     Subscribe: Subscribe, Unsubscribe: Unsubscribe, ShadowBind: ShadowBind, ShadowUnbind: ShadowUnbind,
     ChannelJoin: ChannelJoin, ChannelLeave: ChannelLeave, ChannelMessage: ChannelMessage,
-    Spawn: Spawn, SpawnResult: SpawnResult, Release: Release, ReleaseResult: ReleaseResult,
+    Spawn: Spawn { 1: restart }, SpawnResult: SpawnResult, Release: Release, ReleaseResult: ReleaseResult,
     AgentReady: AgentReady, SendInput: SendInput, SendInputResult: SendInputResult,
     ListWorkers: ListWorkers, ListWorkersResult: ListWorkersResult,
     Status: Status, StatusResponse: StatusResponse,
@@ -83,7 +134,7 @@ payloads! {
     Health: Health, HealthResponse: HealthResponse, Metrics: Metrics, MetricsResponse: MetricsResponse,
     Receipts: Receipts, ReceiptsResponse: ReceiptsResponse,
     Claim: Claim, ClaimResult: ClaimResult, Lease: Lease, LeaseResult: LeaseResult,
-    ListSessions: ListSessions, ListSessionsResponse: ListSessionsResponse,
+    ListSessions: ListSessions, ListSessionsResponse: ListSessionsResponse { 1: sessions[].restarts },
     Screen: Screen, ScreenResponse: ScreenResponse, Logs: Logs, LogsResponse: LogsResponse,
     Events: Events, EventsResponse: EventsResponse, Event: Event,
     Attach: Attach, AttachResponse: AttachResponse, Output: Output, Input: Input, Resize: Resize,

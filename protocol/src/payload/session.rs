@@ -3,7 +3,8 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::Blob;
+use super::{RestartPolicy, Restarts};
+use crate::{Blob, Later};
 
 /// Starts a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
@@ -55,6 +56,9 @@ pub struct Spawn {
     /// Answer once it is ready for input, or after this many milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ready_ms: Option<u64>,
+    /// Whether it is started again when its harness ends; absent means `never`.
+    #[serde(default, skip_serializing_if = "Later::is_none")]
+    pub restart: Later<RestartPolicy>,
 }
 
 /// One environment variable.
@@ -309,6 +313,9 @@ pub struct SessionInfo {
     /// The last failure that still matters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
+    /// How it is kept going; absent where it never is.
+    #[serde(default, skip_serializing_if = "Later::is_none")]
+    pub restarts: Later<Restarts>,
 }
 
 /// The sessions, sorted by name.

@@ -8,6 +8,7 @@
 mod asks;
 mod daemon;
 mod fixture;
+mod later;
 mod message;
 mod sample;
 mod session;
@@ -19,7 +20,7 @@ use posthouse_protocol::{Encoding, Frame, FrameType};
 use sample::Sample;
 
 fn samples() -> Vec<Sample> {
-    [message::samples(), session::samples(), daemon::samples(), asks::samples()].concat()
+    [message::samples(), session::samples(), daemon::samples(), asks::samples(), later::samples()].concat()
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Sessions and their terminals.
 
-use posthouse_protocol::Blob;
 use posthouse_protocol::payload::{
     Attach, AttachResponse, Blocked, Detach, EnvVar, Input, ListSessions, ListSessionsResponse, ListWorkers,
     ListWorkersResult, Logs, LogsResponse, Notice, Output, Release, ReleaseResult, Resize, Screen,
     ScreenResponse, SendInput, SendInputResult, SessionInfo, Spawn, SpawnResult, Trouble, WindowSize,
     WorkerInfo,
 };
+use posthouse_protocol::{Blob, Later};
 
 use crate::sample::{Sample, TEXT, bare, sample};
 
@@ -35,6 +35,7 @@ fn lifecycle() -> Vec<Sample> {
             allow: vec!["spawn".into()],
             size: Some(SIZE),
             wait_ready_ms: Some(60_000),
+            restart: Later(None),
         }),
         sample(SpawnResult {
             reply_to: "frame-0".into(),
@@ -97,7 +98,7 @@ fn lists() -> Vec<Sample> {
     ]
 }
 
-fn session() -> SessionInfo {
+pub fn session() -> SessionInfo {
     SessionInfo {
         name: "bob".into(),
         state: "blocked".into(),
@@ -127,6 +128,7 @@ fn session() -> SessionInfo {
         until: Some("2026-11-22T10:00:00Z".into()),
         exit: Some("exited with 1".into()),
         trouble: Some(trouble()),
+        restarts: Later(None),
     }
 }
 

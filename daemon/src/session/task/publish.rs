@@ -1,5 +1,6 @@
 //! What lists and status lines show of a session. Kept in a watch, so that a list never has to wait for a task.
 
+use posthouse_protocol::Later;
 use posthouse_protocol::payload::{Blocked, SessionInfo};
 use serde_json::json;
 
@@ -49,6 +50,7 @@ pub(super) fn blank(record: &SessionRecord) -> SessionInfo {
             _ => None,
         },
         trouble: None,
+        restarts: Later(None),
     }
 }
 

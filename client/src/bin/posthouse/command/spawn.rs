@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use posthouse_protocol::ErrorCode;
 use posthouse_protocol::payload::{EnvVar, Spawn};
+use posthouse_protocol::{ErrorCode, Later};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -89,6 +89,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         allow: args.allow,
         size: None,
         wait_ready_ms: wait,
+        restart: Later(None),
     };
     let mut client = context.connect().await?;
     let deadline = Duration::from_secs(60) + args.wait_ready.unwrap_or_default();
