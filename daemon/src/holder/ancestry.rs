@@ -65,6 +65,12 @@ fn held_by(stat: &Stat) -> Option<RunId> {
     proc::first_argument(stat.pid)?.parse().ok()
 }
 
+/// Whether a process is there that holds `run`, or is about to.
+pub fn is_held(run: RunId) -> bool {
+    let mut pids = proc::all().into_iter().flatten();
+    pids.any(|pid| proc::stat(pid).is_ok_and(|stat| stat.is_alive() && held_by(&stat) == Some(run)))
+}
+
 /// A bounded memory of [`runs_of`] for a listener whose peers connect over and over. A process's
 /// runs never shrink: orphans fall to the holder of their run.
 #[derive(Debug, Default)]

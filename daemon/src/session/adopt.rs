@@ -8,11 +8,15 @@ use super::spec::{Rest, RunRecord, SessionRecord};
 use super::start::full_reason;
 use super::task::{Adopted, Begin};
 use crate::holder::link::{self, LinkError, place};
-use crate::holder::survey;
+use crate::holder::{ancestry, survey};
 use crate::journal::{DocumentKind, ReadError, Reader};
 
 /// How long a holder may take to say what it knows.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a holder that was just started may take to listen, and how often it is tried.
+const START_LIMIT: Duration = Duration::from_secs(5);
+const START_LOOKS: Duration = Duration::from_millis(20);
 
 /// The sessions that the journal knows. A record that can't be read is reported and left where it is.
 ///
@@ -33,13 +37,16 @@ pub fn records(journal: &Reader) -> Result<Vec<SessionRecord>, ReadError> {
 /// Looks for the session's holder.
 pub(crate) async fn find(house: &House, record: &SessionRecord) -> Begin {
     let Some(run) = &record.run else { return Begin::Rest(None) };
-    match connect(house, run).await {
+    match connect_once_started(house, run).await {
         Ok(adopted) => Begin::Adopt(Box::new(adopted)),
         Err(Missing::Dead) => match left_of(run) {
             Left::Nothing => {
                 let _ = place::bury(&run.socket);
                 match record.rest {
-                    Rest::Live => Begin::Rest(Some("its holder died, and the run with it".to_owned())),
+                    // One that moves goes on elsewhere: its new run may never have lived.
+                    Rest::Live if record.luggage.is_none() => {
+                        Begin::Rest(Some("its holder died, and the run with it".to_owned()))
+                    }
                     _ => Begin::Rest(None),
                 }
             }
@@ -49,6 +56,19 @@ pub(crate) async fn find(house: &House, record: &SessionRecord) -> Begin {
         },
         Err(Missing::Uncertain(why)) => {
             Begin::Rest(Some(format!("its holder could not be asked, so its run was left alone: {why}")))
+        }
+    }
+}
+
+/// A daemon may have died while its holder was being started: it is about to listen.
+async fn connect_once_started(house: &House, run: &RunRecord) -> Result<Adopted, Missing> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        match connect(house, run).await {
+            Err(Missing::Dead) if ancestry::is_held(run.id()) && begun.elapsed() < START_LIMIT => {
+                tokio::time::sleep(START_LOOKS).await;
+            }
+            outcome => return outcome,
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::injection::prompt::Prompt;
@@ -13,7 +14,7 @@ const MESSAGES: usize = 12;
 /// Most characters of one of them.
 const MESSAGE_LENGTH: usize = 1_000;
 /// Most characters of the old screen.
-const SCREEN_LENGTH: usize = 3_000;
+pub const SCREEN_LENGTH: usize = 3_000;
 
 /// What is said to a resumed conversation whose turn was cut off after it had begun to work.
 pub fn go_on(why: &str) -> String {
@@ -24,12 +25,13 @@ pub fn go_on(why: &str) -> String {
 }
 
 /// The messages that a session was given, as far as a brief needs them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heard(VecDeque<(Uuid, String)>);
 
 impl Heard {
     /// A prompt was submitted.
     pub fn add(&mut self, prompt: &Prompt) {
+        self.forget(prompt.id);
         if self.0.len() == MESSAGES {
             self.0.pop_front();
         }
@@ -98,7 +100,8 @@ fn cut(text: &str, length: usize) -> String {
     }
 }
 
-fn last(text: &str, length: usize) -> String {
+/// The end of a text: at most `length` characters.
+pub fn last(text: &str, length: usize) -> String {
     let skip = text.chars().count().saturating_sub(length);
     text.chars().skip(skip).collect()
 }

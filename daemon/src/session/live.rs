@@ -8,12 +8,11 @@ use tokio::sync::mpsc;
 
 use super::conversation::Follower;
 use super::house::new_id;
-use super::injection::prompt::Prompt;
+use super::injection::prompt::{Prompt, squeezed};
 use super::picture::Picture;
 use super::replay::Replay;
 use super::spec::RunRecord;
 use super::suspicion::Suspicion;
-use super::turn::Turn;
 use crate::harness::definition::Definition;
 use crate::harness::observe::Observer;
 use crate::harness::osc::{Reported, StatusReport};
@@ -59,8 +58,12 @@ pub struct Live {
     pub follower: Option<Follower>,
     /// What speaks for a failure of the turn.
     pub suspicion: Suspicion,
-    /// What was asked of the harness in the turn.
-    pub turn: Turn,
+    /// Where in the output the last script was begun.
+    written_at: u64,
+    /// The harness ended while nobody watched: its last words are read once the output has come this far.
+    last_words: Option<u64>,
+    /// What the conversation recorded of the user while nobody followed it, without white space.
+    heard_before: Vec<String>,
     screen: Box<VtScreen>,
     scanner: SignalScanner,
     tracker: ReadinessTracker,
@@ -145,9 +148,15 @@ impl Live {
         let beginning = Beginning { screen, tracker, observer, from, answered: status.answered };
         let mut live = Self::new(record, definition, link, beginning);
         live.title = title;
-        live.catching_up = true;
+        // What an earlier daemon saw, it dealt with, unless it died over it.
+        let failing = live.record.turn.is_failing();
+        live.catching_up = !failing;
+        if let Some(report) = live.tracker.last_report().cloned().filter(|_| failing) {
+            live.observe(&report, Instant::now());
+        }
         live.was_ready = true;
         live.exit = status.exit;
+        live.last_words = status.exit.map(|_| end);
         live.gone = status.gone;
         live
     }
@@ -165,7 +174,9 @@ impl Live {
             replay: None,
             follower: None,
             suspicion: Suspicion::default(),
-            turn: Turn::default(),
+            written_at: 0,
+            last_words: None,
+            heard_before: Vec::new(),
             screen: Box::new(screen),
             scanner: SignalScanner::new(from, answered),
             tracker,
@@ -206,8 +217,9 @@ impl Live {
         for signal in self.scanner.scan(&fresh) {
             match signal {
                 Signal::Query(query) => queries.push(query),
-                Signal::Status { report, .. } => {
-                    if self.tracker.status(&report) {
+                Signal::Status { report, end } => {
+                    // What is read again after a restart may be of an earlier turn.
+                    if self.tracker.status(&report) && !self.record.turn.is_past(end) {
                         self.observe(&report, now);
                         reports.push(report);
                     }
@@ -256,13 +268,18 @@ impl Live {
         }
     }
 
+    /// A script is handed to the holder: whatever the harness says of it comes after this.
+    pub fn writes(&mut self) {
+        self.written_at = self.next;
+    }
+
     /// A prompt was submitted: whatever comes now is about it.
     pub fn submitted(&mut self, prompt: Prompt) {
         self.observer.turn_started();
         if self.suspicion.wakes_at().is_none() {
             self.suspicion.clear();
         }
-        self.turn.submitted(prompt);
+        self.record.turn.submitted(prompt, self.written_at);
     }
 
     /// Takes a report for what it says of a failure, or of a new turn.
@@ -275,8 +292,36 @@ impl Live {
         }
     }
 
+    /// What the conversation recorded of the user while nobody followed it.
+    pub fn remember(&mut self, text: &str) {
+        self.heard_before.push(squeezed(text));
+    }
+
+    /// Whether the conversation had recorded a prompt before anyone followed it.
+    pub fn remembers(&self, prompt: &Prompt) -> bool {
+        !prompt.sought.is_empty() && self.heard_before.iter().any(|text| text.contains(&prompt.sought))
+    }
+
+    /// Whether the end of a harness that nobody watched is still to be read.
+    pub fn reads_last_words(&self) -> bool {
+        self.last_words.is_some()
+    }
+
+    /// Reads the end of a harness that ended while nobody watched, once all of its output is there.
+    pub fn read_last_words(&mut self, now: Instant) {
+        if let (Some(exit), Some(at)) = (self.exit, self.last_words)
+            && self.next >= at
+        {
+            self.last_words = None;
+            self.ended(exit, now);
+        }
+    }
+
     /// The harness has ended: its last words are read. A signal counts as no exit code.
     pub fn ended(&mut self, exit: Exit, now: Instant) {
+        if self.last_words.is_some() {
+            return;
+        }
         self.exit = Some(exit);
         let view = self.screen.view();
         for notice in self.observer.exited(&view, now.saturating_duration_since(self.began)) {

@@ -2,13 +2,16 @@
 
 pub mod adopt;
 pub mod brief;
+pub mod carry;
 pub mod command;
 pub mod conversation;
 pub mod drafting;
 pub mod ending;
 pub mod house;
 pub mod injection;
+pub mod kept;
 pub mod live;
+pub mod luggage;
 pub mod picture;
 pub mod reading;
 pub mod registry;

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::adopt;
 use super::command::{Reply, SessionError, Sessions, SessionsCommand};
 use super::house::{House, now_ms};
-use super::spec::{Cells, Rest, SessionRecord, SessionSpec};
+use super::spec::{Cells, SessionRecord, SessionSpec};
 use super::task::{Begin, Handle, Order, Task, Waiter};
 use super::variables;
 use crate::failover::route::Route;
@@ -249,7 +249,7 @@ impl Registry {
             let _ = reply.send(Err(SessionError::new(ErrorCode::Internal, message)));
             return;
         }
-        let record = SessionRecord { spec, run: None, rest: Rest::Live };
+        let record = SessionRecord::new(spec);
         self.begin(record, variables, Begin::Spawn(Waiter { reply, ready_within }), replaces);
     }
 

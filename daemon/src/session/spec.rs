@@ -6,6 +6,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::brief::Heard;
+use super::injection::prompt::Prompt;
+use super::kept::within_budget;
+use super::luggage::{Departed, Luggage};
+use super::turn::Turn;
 use crate::failover::route::{Mount, Route};
 use crate::holder::run::{RunId, Size};
 
@@ -93,9 +98,9 @@ pub struct RunRecord {
     /// Where in the conversation's file this run begins, in bytes.
     #[serde(default)]
     pub conversation_from: u64,
-    /// What the house itself still has to type.
+    /// The account of its turn.
     #[serde(default)]
-    pub opening: Option<Opening>,
+    pub turn: Turn,
 }
 
 impl RunRecord {
@@ -110,16 +115,7 @@ impl RunRecord {
     }
 }
 
-/// A prompt of the house's own: the first task, a handover brief, a word to go on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opening {
-    /// Names it, so that it is typed once.
-    pub id: Uuid,
-    /// What is typed.
-    pub text: String,
-}
-
-/// A session as the journal keeps it.
+/// A session as the journal keeps it: all that the next daemon needs to go on as this one would have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRecord {
     /// What it was spawned as.
@@ -129,6 +125,44 @@ pub struct SessionRecord {
     pub run: Option<RunRecord>,
     /// How it rests.
     pub rest: Rest,
+    /// What is still to be typed that post does not know of, in order: the first task, a brief, a word to go on, messages
+    /// that are submitted again.
+    #[serde(default, serialize_with = "store_owed")]
+    pub owed: Vec<Prompt>,
+    /// What goes along to the next mount, while the session moves.
+    #[serde(default)]
+    pub luggage: Option<Luggage>,
+    /// The run it moved away from last, if a message was on its way into it.
+    #[serde(default)]
+    pub departed: Option<Departed>,
+    /// What it was told, for whoever takes over.
+    #[serde(default)]
+    pub heard: Heard,
+    /// A turn of it ended well, so that a successor has to be told something.
+    #[serde(default)]
+    pub has_past: bool,
+}
+
+impl SessionRecord {
+    /// A session that is about to be started for the first time.
+    pub fn new(spec: SessionSpec) -> Self {
+        Self {
+            spec,
+            run: None,
+            rest: Rest::Live,
+            owed: Vec::new(),
+            luggage: None,
+            departed: None,
+            heard: Heard::default(),
+            has_past: false,
+        }
+    }
+}
+
+/// What is too long is left out.
+fn store_owed<S: serde::Serializer>(owed: &[Prompt], serializer: S) -> Result<S::Ok, S::Error> {
+    let kept = within_budget(owed, |prompt| &prompt.text);
+    serializer.collect_seq(owed.iter().zip(kept).filter_map(|(prompt, fits)| fits.then_some(prompt)))
 }
 
 /// How a session rests when no daemon is there.
@@ -137,6 +171,8 @@ pub struct SessionRecord {
 pub enum Rest {
     /// Its run lives, or was about to.
     Live,
+    /// Its run is being ended, and it goes on elsewhere.
+    Moving,
     /// No mount is usable.
     Parked {
         /// Until when, if anything is known.
@@ -159,41 +195,64 @@ pub enum Rest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::turn::Open;
 
     #[test]
     fn the_stored_shape_is_stable() {
+        let run = RunRecord {
+            run: Uuid::from_u128(7),
+            socket: "/run/h-1".into(),
+            harness: "codex".into(),
+            mount: Some("codex@openai/work".parse().unwrap()),
+            started_at: 2,
+            home: Some("/homes/work".into()),
+            conversation: Some("c-1".into()),
+            resumed: true,
+            conversation_from: 9,
+            turn: Turn::given(Prompt::of_house(Uuid::from_u128(1), "fix it".into())),
+        };
+        let asked = Prompt::of_house(Uuid::from_u128(2), "go on".into());
+        let mut heard = Heard::default();
+        heard.add(&asked);
+        let spec = SessionSpec {
+            name: "alice".into(),
+            harness: "codex".into(),
+            route: Some("codex@openai/work".parse().unwrap()),
+            args: vec![],
+            cwd: "/work".into(),
+            task: Some("fix it".into()),
+            team: None,
+            model: None,
+            trust: true,
+            allow: vec!["spawn".into()],
+            size: Cells { cols: 100, rows: 30 },
+            spawned_by: "bob".into(),
+            spawned_at: 1,
+        };
+        let open = vec![Open { prompt: asked.clone(), worked: true }];
+        let mut luggage = Luggage::pack(run.clone(), open, "revoked".into(), "its screen");
+        luggage.under_way = Some(Uuid::from_u128(3));
         let record = SessionRecord {
-            spec: SessionSpec {
-                name: "alice".into(),
-                harness: "codex".into(),
-                route: Some("codex@openai/work".parse().unwrap()),
-                args: vec![],
-                cwd: "/work".into(),
-                task: Some("fix it".into()),
-                team: None,
-                model: None,
-                trust: true,
-                allow: vec!["spawn".into()],
-                size: Cells { cols: 100, rows: 30 },
-                spawned_by: "bob".into(),
-                spawned_at: 1,
-            },
-            run: Some(RunRecord {
-                run: Uuid::from_u128(7),
-                socket: "/run/h-1".into(),
-                harness: "codex".into(),
-                mount: Some("codex@openai/work".parse().unwrap()),
-                started_at: 2,
-                home: Some("/homes/work".into()),
-                conversation: Some("c-1".into()),
-                resumed: true,
-                conversation_from: 9,
-                opening: None,
-            }),
+            run: Some(run),
             rest: Rest::Exited { how: "code 1".into() },
+            owed: vec![asked],
+            luggage: Some(luggage),
+            departed: Some(Departed { run: Uuid::from_u128(8), message: Uuid::from_u128(3), worked: false }),
+            heard,
+            has_past: true,
+            ..SessionRecord::new(spec)
         };
         insta::assert_json_snapshot!(record);
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<SessionRecord>(&text).unwrap(), record);
+    }
+
+    #[test]
+    fn a_record_of_the_first_daemons_is_read() {
+        let text = r#"{"spec":{"name":"a","harness":"codex","cwd":"/w","size":{"cols":100,"rows":30},"spawned_by":"b",
+            "spawned_at":1},"run":{"run":"00000000-0000-0000-0000-000000000007","socket":"/s","harness":"codex",
+            "mount":null,"started_at":2},"rest":{"state":"live"}}"#;
+        let record: SessionRecord = serde_json::from_str(text).unwrap();
+        assert!(record.owed.is_empty() && record.luggage.is_none() && !record.has_past);
     }
 }

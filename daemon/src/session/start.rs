@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::house::{House, new_id, now_ms};
+use super::injection::prompt::Prompt;
 use super::live::Live;
-use super::spec::{Opening, RunRecord, SessionSpec};
+use super::spec::{RunRecord, SessionSpec};
+use super::turn::Turn;
 use crate::failover::command::Assignment;
 use crate::harness::definition::Definition;
 use crate::harness::home;
@@ -33,6 +35,13 @@ pub enum Beginning {
     },
 }
 
+impl Beginning {
+    /// Whether the house has something to say.
+    pub fn speaks(&self) -> bool {
+        matches!(self, Self::New(Some(_)) | Self::Resume { say: Some(_), .. })
+    }
+}
+
 /// A run about to be started.
 #[derive(Debug)]
 pub struct Plan {
@@ -40,8 +49,8 @@ pub struct Plan {
     pub record: RunRecord,
     /// The definition it runs under.
     pub definition: Arc<Definition>,
-    /// The prompt that is on its command line.
-    pub given: Option<String>,
+    /// What is to be typed first, once it is ready.
+    pub typed: Option<Prompt>,
     /// What the holder is told.
     spec: RunSpec,
 }
@@ -97,7 +106,7 @@ pub fn plan(
         resumed: matches!(options.conversation, Conversation::Resume(_)),
         conversation: id,
         conversation_from: 0,
-        opening: typed.map(|text| Opening { id: new_id(), text }),
+        turn: prompt.map_or_else(Turn::default, |text| Turn::given(Prompt::of_house(new_id(), text))),
     };
     let spec = RunSpec {
         run,
@@ -109,7 +118,8 @@ pub fn plan(
         ring: house.ring,
         cgroup: house.cgroup.clone(),
     };
-    Ok(Plan { record, definition, given: prompt, spec })
+    let typed = typed.map(|text| Prompt::of_house(new_id(), text));
+    Ok(Plan { record, definition, typed, spec })
 }
 
 /// The conversation, the prompt for the command line, and the text to be typed.
@@ -146,7 +156,7 @@ fn random() -> [u8; 16] {
 /// # Errors
 /// The truthful reason; it completes "failed to …".
 pub async fn start(house: &House, plan: Plan, size: Size) -> Result<Live, String> {
-    let Plan { mut record, definition, given: _, spec } = plan;
+    let Plan { mut record, definition, typed: _, spec } = plan;
     if record.resumed {
         record.conversation_from = length_of(&record, &definition).await;
     }

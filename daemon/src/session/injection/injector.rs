@@ -5,6 +5,7 @@
 //! Whoever may be in the way (a dialog, someone's half-typed line) is looked at before each of these steps.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use posthouse_protocol::{Evidence, ReceiptState, When};
@@ -71,6 +72,8 @@ pub struct Injector {
     run: Option<RunId>,
     lanes: Lanes,
     active: Active,
+    /// What earlier daemons had begun in this run: the holder is asked for each before anything else is typed.
+    unclear: VecDeque<(Prompt, ReceiptState)>,
     sight: Sight,
     /// A turn may have begun that the harness has not shown yet.
     settling: Option<Instant>,
@@ -86,6 +89,7 @@ impl Injector {
             run: None,
             lanes: Lanes::default(),
             active: Active::Nothing,
+            unclear: VecDeque::new(),
             sight: Sight::away(why_away),
             settling: None,
             resting: None,
@@ -117,6 +121,11 @@ impl Injector {
             | Active::Confirming(Confirming { prompt, .. })
             | Active::Adrift(prompt) => Active::Adrift(prompt),
         };
+        // The holder can't be asked any more.
+        for (prompt, _) in std::mem::take(&mut self.unclear) {
+            let reason = "an earlier daemon had begun with it, and its run is gone".to_owned();
+            self.end(prompt, ReceiptState::Uncertain, None, Some(reason));
+        }
         self.pump(now)
     }
 
@@ -125,6 +134,19 @@ impl Injector {
         match &self.active {
             Active::Adrift(prompt) => Some(prompt),
             _ => None,
+        }
+    }
+
+    /// Gives up what post does not know of, because it is offered anew. Returns which of it was under way when its run
+    /// ended.
+    pub fn recall(&mut self) -> Option<Uuid> {
+        self.lanes.extract(|prompt| prompt.source != Source::Message);
+        match std::mem::replace(&mut self.active, Active::Nothing) {
+            Active::Adrift(prompt) if prompt.source != Source::Message => Some(prompt.id),
+            other => {
+                self.active = other;
+                None
+            }
         }
     }
 
@@ -150,8 +172,8 @@ impl Injector {
             Some(earlier) => {
                 prompt.attempt = earlier.attempt.max(1);
                 let same_run = self.run.is_some_and(|run| earlier.run.parse() == Ok(run));
-                if same_run && matches!(self.active, Active::Nothing) {
-                    self.ask(prompt, earlier.state);
+                if same_run {
+                    self.unclear.push_back((prompt, earlier.state));
                 } else {
                     let reason = "an earlier daemon was writing it, and its run is gone";
                     self.end(prompt, ReceiptState::Uncertain, None, Some(reason.to_owned()));
@@ -304,7 +326,7 @@ impl Injector {
 
     /// Prompts that have not ended.
     pub fn len(&self) -> usize {
-        self.lanes.len() + usize::from(self.under_way().is_some())
+        self.lanes.len() + self.unclear.len() + usize::from(self.under_way().is_some())
     }
 
     /// Whether there is nothing to do.
@@ -313,7 +335,9 @@ impl Injector {
     }
 
     fn holds(&self, id: Uuid) -> bool {
-        self.lanes.holds(id) || self.under_way().is_some_and(|prompt| prompt.id == id)
+        self.lanes.holds(id)
+            || self.unclear.iter().any(|(prompt, _)| prompt.id == id)
+            || self.under_way().is_some_and(|prompt| prompt.id == id)
     }
 
     fn script_of(&self, prompt: &Prompt) -> Option<OperationId> {
@@ -352,6 +376,11 @@ impl Injector {
             for prompt in self.lanes.extract(|p| p.when == When::Now && p.source == Source::Message) {
                 self.end(prompt, ReceiptState::Failed, None, Some(reason.clone()));
             }
+        }
+        if matches!(self.active, Active::Nothing)
+            && let Some((prompt, reached)) = self.unclear.pop_front()
+        {
+            self.ask(prompt, reached);
         }
         if matches!(self.active, Active::Nothing) {
             let (now_allowed, idle_allowed) = (self.allows(When::Now, now), self.allows(When::Idle, now));

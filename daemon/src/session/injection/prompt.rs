@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use posthouse_protocol::When;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::header::{Header, MarkKey};
@@ -13,7 +14,7 @@ use crate::post::command::Injection;
 const SOUGHT_LENGTH: usize = 40;
 
 /// One thing to be typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prompt {
     /// The message's id, or the house's own for this prompt.
     pub id: Uuid,
@@ -27,16 +28,19 @@ pub struct Prompt {
     pub sought: String,
     /// When it may be typed.
     pub when: When,
-    /// It is not to be started after this.
+    /// It is not to be started after this. What is submitted again has none.
+    #[serde(skip)]
     pub deadline: Option<Instant>,
     /// Counts submissions, from 1: the one that is next or under way.
     pub attempt: u32,
     /// Scripts of this attempt that ended before their first byte.
+    #[serde(default)]
     pub unused_scripts: u32,
 }
 
 /// Who wants something typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Source {
     /// A message, whose sender hears of every step.
     Message,
@@ -99,6 +103,11 @@ impl Prompt {
             source => source,
         };
         Self { source, attempt: self.attempt.saturating_add(1), unused_scripts: 0, deadline: None, ..self }
+    }
+
+    /// All but what is typed.
+    pub fn without_text(&self) -> Self {
+        Self { text: String::new(), mark: self.mark.clone(), sought: self.sought.clone(), ..*self }
     }
 }
 

@@ -5,12 +5,16 @@ use std::time::{Duration, Instant};
 use posthouse_protocol::ReceiptState;
 use serde_json::json;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::order::News;
 use super::phase::Phase;
 use super::{Flow, Task};
+use crate::harness::transcript::Event;
+use crate::holder::run::RunId;
 use crate::holder::script::{OperationId, Report, State};
-use crate::post::command::{Injection, Intent, PostCommand, Progress, Step};
+use crate::post::command::{Earlier, Injection, Intent, PostCommand, Progress, Step};
+use crate::session::conversation::Said;
 use crate::session::house::now_ms;
 use crate::session::injection::injector::{Effect, News as Told};
 use crate::session::injection::prompt::{Prompt, Source};
@@ -23,9 +27,25 @@ impl Task {
         let now = Instant::now();
         let deadline = injection.deadline.map(|at| now + Duration::from_millis(at.saturating_sub(now_ms())));
         let prompt = Prompt::of_message(&injection, &self.house.marks, deadline);
-        let effects = self.injector.offer(prompt, injection.earlier.as_ref(), now);
+        let effects = match injection.earlier.as_ref().filter(|earlier| self.left_untouched(&prompt, earlier))
+        {
+            Some(earlier) => {
+                let begun = Prompt { attempt: earlier.attempt, ..prompt };
+                self.injector.offer(begun.again(false), None, now)
+            }
+            None => self.injector.offer(prompt, injection.earlier.as_ref(), now),
+        };
         self.carry_out(effects).await;
         Flow::On
+    }
+
+    /// Whether a message was on its way into the run that the session moved away from, and nothing was done for it there.
+    fn left_untouched(&self, prompt: &Prompt, earlier: &Earlier) -> bool {
+        self.record.departed.is_some_and(|departed| {
+            departed.message == prompt.id
+                && !departed.worked
+                && earlier.run.parse() == Ok(RunId::new(departed.run))
+        })
     }
 
     /// Does what the injector wants.
@@ -39,6 +59,7 @@ impl Task {
                 }
                 Effect::Write { operation, steps } => {
                     let Some(live) = self.phase.live_mut() else { continue };
+                    live.writes();
                     if let Err(error) = live.link.write_soon(operation, steps) {
                         tracing::debug!(%error, "a script was not sent");
                         let report =
@@ -56,14 +77,28 @@ impl Task {
     /// Enter was applied: what the house itself had to say is said.
     fn submitted(&mut self, prompt: Prompt) {
         if prompt.source != Source::House {
-            self.heard.add(&prompt);
+            self.record.heard.add(&prompt);
         }
-        let Some(live) = self.phase.live_mut() else { return };
-        live.submitted(prompt.clone());
-        if live.record.opening.as_ref().is_some_and(|opening| opening.id == prompt.id) {
-            live.record.opening = None;
-            self.record.run = Some(live.record.clone());
-            self.house.store(&self.record);
+        self.record.owed.retain(|owed| owed.id != prompt.id);
+        if let Some(live) = self.phase.live_mut() {
+            if live.remembers(&prompt) {
+                let recorded = Event::UserMessage { text: prompt.sought.clone() };
+                let said = Said { events: vec![recorded], is_history: false };
+                let _ = self.desk.send(News::Said(live.record.run, said));
+            }
+            live.submitted(prompt);
+        }
+        self.keep();
+    }
+
+    /// A receipt, or a prompt that nobody waits for, has ended.
+    fn ended_for(&mut self, prompt: Uuid) {
+        let before = self.record.owed.len();
+        self.record.owed.retain(|owed| owed.id != prompt);
+        let under_way =
+            self.record.luggage.as_mut().and_then(|luggage| luggage.under_way.take_if(|id| *id == prompt));
+        if under_way.is_some() || self.record.owed.len() < before {
+            self.keep();
         }
     }
 
@@ -89,13 +124,16 @@ impl Task {
         }
     }
 
-    async fn tell(&mut self, prompt: uuid::Uuid, source: Source, attempt: u32, news: Told) {
+    async fn tell(&mut self, prompt: Uuid, source: Source, attempt: u32, news: Told) {
         let step = match news {
             Told::Waits(reason) => Step::Waiting { reason },
             Told::Reached { state, evidence, reason } => {
                 if source != Source::Message && state == ReceiptState::Uncertain {
                     let data = json!({ "prompt": prompt.to_string(), "reason": reason });
                     self.house.event("session.prompt_uncertain", self.name(), &data);
+                }
+                if state.is_terminal(false) {
+                    self.ended_for(prompt);
                 }
                 let run = self.phase.live().map(|live| live.record.id().to_string());
                 Step::Reached { state, evidence, reason, run, attempt }
@@ -106,7 +144,7 @@ impl Task {
         }
     }
 
-    async fn progress(&self, message: uuid::Uuid, step: Step) {
+    async fn progress(&self, message: Uuid, step: Step) {
         let progress = Progress { session: self.name().to_owned(), message, step };
         if self.house.post.send(PostCommand::Progress(progress)).await.is_err() {
             tracing::debug!("post is gone; the journal knows how far the message was");

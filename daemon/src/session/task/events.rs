@@ -56,6 +56,7 @@ impl Task {
     async fn output(&mut self, offset: u64, bytes: bytes::Bytes, now: Instant) {
         let Some(live) = self.phase.live_mut() else { return };
         let brought = live.output(offset, bytes, now);
+        live.read_last_words(now);
         if let Some((offset, bytes)) = brought.fresh {
             self.viewers.output(offset, &bytes);
             self.unseen = true;
@@ -80,6 +81,7 @@ impl Task {
         if !live.lost_output(to) {
             return;
         }
+        live.read_last_words(Instant::now());
         let (rows, cols) = live.screen().size();
         let link = live.link.clone();
         // A harness draws everything anew when its window changes.
@@ -157,7 +159,11 @@ impl Task {
     pub(super) async fn rest_if_exited(&mut self) {
         let Phase::Running(live) = &self.phase else { return };
         let Some(exit) = live.exit else { return };
-        if self.reports == 0 && self.retry.is_none() && live.suspicion.wakes_at().is_none() {
+        if !live.reads_last_words()
+            && self.reports == 0
+            && self.retry.is_none()
+            && live.suspicion.wakes_at().is_none()
+        {
             self.rest_as_exited(exit_words(exit)).await;
         }
     }

@@ -1,26 +1,28 @@
 //! When a turn fails: what was seen is reported to failover, and what failover says is done.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::order::News;
 use super::phase::{Phase, Then};
 use super::{Flow, Task};
 use crate::failover::command::{Assignment, FailoverCommand, FailureReport, Instruction, Parking};
 use crate::failover::observation::Observation;
-use crate::harness::definition::{Definition, TranscriptKind};
+use crate::harness::definition::TranscriptKind;
 use crate::harness::screen::Screen;
-use crate::harness::transcript::{Event, copy, find, resume};
+use crate::harness::transcript::Event;
 use crate::session::brief::{Handover, go_on};
+use crate::session::carry::{Carried, carry};
 use crate::session::conversation::{Follower, Said, Subject};
 use crate::session::house::new_id;
 use crate::session::injection::injector::{Fate, Sign};
-use crate::session::injection::prompt::{Prompt, squeezed};
+use crate::session::injection::prompt::{Prompt, Source, squeezed};
 use crate::session::live::Live;
-use crate::session::spec::RunRecord;
+use crate::session::luggage::{Departed, Luggage};
+use crate::session::spec::SessionRecord;
 use crate::session::start::Beginning;
 use crate::session::turn::Open;
 
@@ -31,23 +33,7 @@ const LOOK_SUSPECTING: Duration = Duration::from_millis(60);
 /// The same while a turn runs.
 const LOOK_WORKING: Duration = Duration::from_millis(500);
 /// How long a run may take to end before a move.
-const MOVE_GRACE: Duration = Duration::from_secs(2);
-
-/// What goes along to another mount.
-#[derive(Debug, Default)]
-pub(super) struct Luggage {
-    /// What the failed turn was asked.
-    open: Vec<Open>,
-    /// What was running, and why it no longer is.
-    from: String,
-    why: String,
-    /// What its screen showed.
-    screen: String,
-    /// The run that is left.
-    left: Option<RunRecord>,
-    /// Nobody knows what the last turn was asked: a daemon before this one might have.
-    unsure: bool,
-}
+pub(super) const MOVE_GRACE: Duration = Duration::from_secs(2);
 
 /// A failed turn is to be tried again on the same mount.
 #[derive(Debug)]
@@ -86,14 +72,14 @@ impl Task {
             LOOK_CONFIRMING
         } else if live.suspicion.wakes_at().is_some() {
             LOOK_SUSPECTING
-        } else if live.turn.is_open() {
+        } else if live.record.turn.is_open() {
             LOOK_WORKING
         } else {
             self.conversation_at = None;
             return;
         };
         if self.conversation_at.is_none_or(|at| at <= now) {
-            let mut sought = live.turn.sought();
+            let mut sought = live.record.turn.sought();
             sought.extend(self.injector.under_way().map(|prompt| prompt.sought.clone()));
             follower.look(sought);
             self.conversation_at = Some(now + every);
@@ -105,21 +91,47 @@ impl Task {
     /// The conversation says something.
     pub(super) async fn said(&mut self, said: Said) {
         let now = Instant::now();
+        if said.is_history {
+            self.catch_up(&said.events, now);
+        }
         for event in said.events {
             let Some(live) = self.phase.live_mut() else { return };
             match event {
                 Event::SessionId(id) => self.note_conversation(id),
                 Event::UserMessage { text } | Event::Queued { text } => self.recorded(&text, now).await,
                 _ if said.is_history => {}
-                Event::ToolUsed => live.turn.tool_ran(),
+                Event::ToolUsed => {
+                    if live.record.turn.tool_ran() {
+                        self.keep();
+                    }
+                }
                 Event::ApiError(error) if error.last => {
-                    live.turn.failed();
+                    live.record.turn.failed();
                     live.suspicion.recorded(error, now);
                 }
                 Event::TurnEnded { aborted: false } if live.definition.status.is_none() => self.turn_done(),
                 Event::TurnStarted | Event::TurnEnded { .. } | Event::ApiError(_) => {}
             }
         }
+    }
+
+    /// What was recorded while no daemon was there has happened all the same.
+    fn catch_up(&mut self, events: &[Event], now: Instant) {
+        let Some(live) = self.phase.live_mut() else { return };
+        for event in events {
+            if let Event::UserMessage { text } | Event::Queued { text } = event {
+                live.remember(text);
+            }
+        }
+        let caught = live.record.turn.catch_up(events);
+        if let Some(error) = caught.failure {
+            live.record.turn.failed();
+            live.suspicion.recorded(error, now);
+        }
+        if caught.ended {
+            self.tell_turn_done();
+        }
+        self.keep();
     }
 
     async fn recorded(&mut self, text: &str, now: Instant) {
@@ -134,19 +146,23 @@ impl Task {
         let Some(live) = self.phase.live_mut() else { return };
         if live.record.conversation.as_ref() != Some(&id) {
             live.record.conversation = Some(id);
-            self.record.run = Some(live.record.clone());
             self.dirty = true;
-            self.house.store(&self.record);
+            self.keep();
         }
     }
 
     /// A turn ended well.
     pub(super) fn turn_done(&mut self) {
         let Some(live) = self.phase.live_mut() else { return };
-        if !live.turn.ended() {
-            return;
+        if live.record.turn.ended() {
+            self.tell_turn_done();
+            self.keep();
         }
-        self.has_past = true;
+    }
+
+    fn tell_turn_done(&mut self) {
+        let Some(live) = self.phase.live() else { return };
+        self.record.has_past = true;
         let mount = live.record.mount.clone();
         self.house.event("session.turn_ended", self.name(), &json!({}));
         let first = self.spec().route.as_ref().and_then(|route| route.mounts().first());
@@ -168,7 +184,8 @@ impl Task {
         if live.definition.provider.is_none() && live.record.mount.is_none() {
             return false;
         }
-        live.turn.failed();
+        live.record.turn.failed();
+        self.keep();
         self.report(seen);
         true
     }
@@ -205,6 +222,11 @@ impl Task {
         }
         match instruction {
             Instruction::Stay { trouble } => {
+                if let Some(live) = self.phase.live_mut() {
+                    let now = live.next();
+                    live.record.turn.stays_failed(now);
+                    self.keep();
+                }
                 if trouble.is_some() {
                     self.trouble = trouble;
                     self.dirty = true;
@@ -239,25 +261,24 @@ impl Task {
     }
 
     /// A run that is gone already has no more news.
-    async fn end_if_gone(&mut self) -> Flow {
+    pub(super) async fn end_if_gone(&mut self) -> Flow {
         if self.phase.live().is_some_and(|live| live.gone) { self.ended().await } else { Flow::On }
     }
 
     /// Notes what the next run has to know.
     fn pack(&mut self) {
+        let why =
+            self.trouble.as_ref().map_or_else(|| "it failed".to_owned(), |trouble| trouble.message.clone());
+        let under_way = self.injector.under_way().filter(|prompt| prompt.source == Source::Message);
+        let under_way = under_way.map(|prompt| prompt.id);
         let Some(live) = self.phase.live_mut() else { return };
-        let open = live.turn.take(live.follower.is_some());
-        self.luggage = Some(Luggage {
-            unsure: open.is_empty(),
-            open,
-            from: live.record.mount_name(),
-            why: self
-                .trouble
-                .as_ref()
-                .map_or_else(|| "it failed".to_owned(), |trouble| trouble.message.clone()),
-            screen: live.screen().view().contents(),
-            left: Some(live.record.clone()),
-        });
+        let open = live.record.turn.take(live.follower.is_some());
+        let screen = live.screen().view().contents();
+        let mut luggage = Luggage::pack(live.record.clone(), open, why, &screen);
+        luggage.under_way = under_way;
+        // What is still to be said was not lost with the turn.
+        luggage.unsure &= self.record.owed.is_empty();
+        self.record.luggage = Some(luggage);
     }
 
     /// A turn that failed for the moment is tried again.
@@ -273,21 +294,21 @@ impl Task {
             self.end(Then::Choose, MOVE_GRACE);
             return self.end_if_gone().await;
         }
-        let open = live.turn.take(live.follower.is_some());
-        self.submit_again(open, &why).await;
+        let now = live.next();
+        live.record.turn.stays_failed(now);
+        let open = live.record.turn.take(live.follower.is_some());
+        self.submit_again(open, None, &why).await;
+        self.keep();
         Flow::On
     }
 
-    /// What was not begun is submitted again; a turn that had begun to work is told to go on.
-    async fn submit_again(&mut self, open: Vec<Open>, why: &str) {
-        let now = Instant::now();
-        let adrift = self.injector.adrift().map(|prompt| prompt.id);
+    /// What was not begun is submitted again, but for the message that post still has; a turn that had begun to work is
+    /// told to go on.
+    async fn submit_again(&mut self, open: Vec<Open>, but: Option<Uuid>, why: &str) {
         if open.iter().any(|open| open.worked) {
-            let effects = self.injector.offer(Prompt::of_house(new_id(), go_on(why)), None, now);
-            self.carry_out(effects).await;
+            self.owe(Prompt::of_house(new_id(), go_on(why))).await;
         }
-        for Open { prompt, .. } in
-            open.into_iter().filter(|open| !open.worked && Some(open.prompt.id) != adrift)
+        for Open { prompt, .. } in open.into_iter().filter(|open| !open.worked && Some(open.prompt.id) != but)
         {
             let again = prompt.again(true);
             self.house.event(
@@ -295,26 +316,34 @@ impl Task {
                 self.name(),
                 &json!({ "message": again.id.to_string(), "attempt": again.attempt }),
             );
-            let effects = self.injector.offer(again, None, now);
-            self.carry_out(effects).await;
+            self.owe(again).await;
         }
+    }
+
+    /// Takes on something to be typed that post does not know of.
+    async fn owe(&mut self, prompt: Prompt) {
+        self.record.owed.push(prompt.clone());
+        let effects = self.injector.offer(prompt, None, Instant::now());
+        self.carry_out(effects).await;
     }
 
     /// The old run is gone: how does the new one begin?
     pub(super) async fn begin_on(&mut self, assignment: &Assignment) -> Beginning {
         let task = self.spec().task.clone();
-        if self.luggage.is_none() {
-            // A daemon before this one parked it.
+        if self.record.luggage.is_none() {
+            // It was parked before it ever ran, or by a daemon that kept no luggage.
             let Some(left) = self.record.run.clone() else { return Beginning::New(task) };
-            let (from, why) = (left.mount_name(), "it was parked".to_owned());
-            self.luggage = Some(Luggage { from, why, left: Some(left), unsure: true, ..Luggage::default() });
+            self.record.luggage = Some(Luggage::pack(left, Vec::new(), "it was parked".to_owned(), ""));
         }
-        let Some(luggage) = &self.luggage else { return Beginning::New(task) };
-        for open in luggage.open.iter().filter(|open| !open.worked) {
-            self.heard.forget(open.prompt.id);
+        let SessionRecord { luggage: Some(luggage), heard, owed, has_past, spec, .. } = &mut self.record
+        else {
+            return Beginning::New(task);
+        };
+        for open in luggage.untouched() {
+            heard.forget(open.prompt.id);
         }
-        let untouched = luggage.open.iter().find(|open| !open.worked).map(|open| open.prompt.sought.clone());
-        let worked = luggage.open.iter().any(|open| open.worked);
+        let untouched = luggage.untouched().next().map(|open| open.prompt.sought.clone());
+        let worked = luggage.worked();
         let resumed = match (&luggage.left, self.house.catalog.get(&assignment.mount.harness)) {
             (Some(left), Ok(definition)) => {
                 carry(definition, left.clone(), assignment.clone(), untouched.filter(|_| !worked)).await
@@ -330,17 +359,22 @@ impl Task {
             Carried::Empty if luggage.unsure => Beginning::New(task),
             Carried::Empty => Beginning::New(None),
             Carried::Nothing(why) => {
-                self.house.event("session.not_resumed", self.name(), &json!({ "why": why }));
-                if !worked && !self.has_past && !luggage.unsure {
+                self.house.event("session.not_resumed", &spec.name, &json!({ "why": why }));
+                let knows_nothing = !worked && !*has_past && !luggage.unsure;
+                // The run that is left was to be told everything, and was not yet.
+                let was_not_told = luggage.open.is_empty()
+                    && luggage.left.as_ref().is_some_and(|left| !left.resumed)
+                    && owed.iter().any(|prompt| prompt.source == Source::House);
+                if knows_nothing || was_not_told {
                     return Beginning::New(None);
                 }
                 let handover = Handover {
-                    session: self.name(),
+                    session: &spec.name,
                     from: &luggage.from,
                     why: &luggage.why,
-                    cwd: &self.spec().cwd,
+                    cwd: &spec.cwd,
                     task: task.as_deref(),
-                    heard: &self.heard,
+                    heard,
                     screen: &luggage.screen,
                 };
                 Beginning::New(Some(handover.brief()))
@@ -351,7 +385,7 @@ impl Task {
     /// The new run lives: what the failed turn was asked follows it.
     pub(super) async fn unpack(&mut self) {
         let now = Instant::now();
-        let Some(luggage) = self.luggage.take() else { return };
+        let Some(luggage) = self.record.luggage.take() else { return };
         let resumed = self.phase.live().is_some_and(|live| live.record.resumed);
         self.house.event(
             "session.moved",
@@ -363,82 +397,20 @@ impl Task {
                 "why": luggage.why,
             }),
         );
-        if let Some(adrift) = self.injector.adrift().map(|prompt| prompt.id) {
-            let worked = luggage.open.iter().any(|open| open.prompt.id == adrift && open.worked);
-            let fate = if worked {
-                Fate::Uncertain("its run failed after a tool had run".to_owned())
-            } else {
-                Fate::Again
+        let under_way = luggage.under_way;
+        if let (Some(message), Some(left)) = (under_way, &luggage.left) {
+            let worked = luggage.worked_on(message);
+            // A later daemon is handed it anew by post, and has to decide the same.
+            self.record.departed = Some(Departed { run: left.run, message, worked });
+            let fate = match worked {
+                true => Fate::Uncertain("its run failed after a tool had run".to_owned()),
+                false => Fate::Again,
             };
             let effects = self.injector.decide(fate, now);
             self.carry_out(effects).await;
         }
         // A brief tells of what was begun; a resumed conversation is told to go on with it.
         let open = luggage.open.into_iter().filter(|open| resumed || !open.worked).collect();
-        self.submit_again(open, &luggage.why).await;
-    }
-}
-
-/// What became of a conversation that was to go along.
-enum Carried {
-    /// It can be resumed under this id.
-    Conversation(String),
-    /// There was nothing in it but what is submitted again.
-    Empty,
-    /// It can't go along.
-    Nothing(String),
-}
-
-/// Carries a conversation to the home of another mount. `cut` is the text of a turn that is submitted again and is not
-/// to be in it twice.
-async fn carry(
-    definition: Arc<Definition>,
-    left: RunRecord,
-    assignment: Assignment,
-    cut: Option<String>,
-) -> Carried {
-    let carried =
-        tokio::task::spawn_blocking(move || carry_files(&definition, &left, &assignment, cut.as_deref()));
-    carried.await.unwrap_or_else(|_| Carried::Nothing("it could not be copied".to_owned()))
-}
-
-fn carry_files(
-    definition: &Definition,
-    left: &RunRecord,
-    assignment: &Assignment,
-    cut: Option<&str>,
-) -> Carried {
-    use crate::harness::launch::Presentation;
-    if definition.name != left.harness {
-        return Carried::Nothing(format!(
-            "{} can't read the conversations of {}",
-            definition.name, left.harness
-        ));
-    }
-    let (Some(id), Some(home)) = (&left.conversation, &left.home) else {
-        return match definition.transcript {
-            TranscriptKind::None => Carried::Nothing("its conversations are not understood".to_owned()),
-            // Nothing was ever recorded: no turn has begun.
-            _ => Carried::Empty,
-        };
-    };
-    let Some(file) = find::by_id(definition.transcript, home, id) else {
-        return match definition.transcript {
-            TranscriptKind::None => Carried::Nothing("its conversations are not understood".to_owned()),
-            _ => Carried::Empty,
-        };
-    };
-    if let Some(why) = resume::obstacle(definition, &file, &assignment.presentation) {
-        return Carried::Nothing(why);
-    }
-    let to = match &assignment.presentation {
-        Presentation::Home(dir) => dir.clone(),
-        Presentation::Key { home: Some(dir), .. } => dir.clone(),
-        Presentation::Key { home: None, .. } | Presentation::Ambient => home.clone(),
-    };
-    match copy::conversation(definition.transcript, id, home, &to, cut) {
-        Ok(copied) if copied.has_history => Carried::Conversation(id.clone()),
-        Ok(_) => Carried::Empty,
-        Err(error) => Carried::Nothing(error.to_string()),
+        self.submit_again(open, under_way, &luggage.why).await;
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use posthouse_protocol::ErrorCode;
 use posthouse_protocol::payload::AgentInfo;
+use posthouse_protocol::{ErrorCode, ReceiptState};
 use serde_json::json;
 use tokio::sync::oneshot;
 
+use super::failing::MOVE_GRACE;
 use super::order::{News, Order};
 use super::phase::{Phase, Releasing, Then};
 use super::{Adopted, Begin, Flow, Task, Waiter};
@@ -14,12 +15,12 @@ use crate::failover::command::{Assignment, Choice, FailoverCommand, Parking};
 use crate::holder::link::place;
 use crate::holder::run::StreamId;
 use crate::holder::script::{OperationId, Step};
-use crate::post::command::{PostCommand, SessionSink};
+use crate::post::command::{Earlier, PostCommand, SessionSink};
 use crate::session::command::{SessionError, Spawned};
 use crate::session::ending::{EndMove, Ending};
 use crate::session::house::new_id;
 use crate::session::injection::injector::Fate;
-use crate::session::injection::prompt::Prompt;
+use crate::session::injection::prompt::Source;
 use crate::session::injection::rules::Rules;
 use crate::session::injection::sight::{Gate, Sight};
 use crate::session::live::{Live, exit_words};
@@ -42,6 +43,9 @@ impl Task {
                     return Flow::On;
                 }
                 match self.record.rest.clone() {
+                    // Nothing of the old run is left, and a new one, if one was about to be started, never lived.
+                    Rest::Moving => return self.choose_or_start().await,
+                    Rest::Live if self.record.luggage.is_some() => return self.choose_or_start().await,
                     Rest::Live | Rest::Failed { .. } => {
                         let why = match &self.record.rest {
                             Rest::Failed { why } => why.clone(),
@@ -101,13 +105,19 @@ impl Task {
     /// Plans a run, notes it in the journal, and has it started.
     async fn start(&mut self, assignment: Option<Assignment>, beginning: Beginning) -> Flow {
         let size = self.wanted_size();
+        // What the house has to say now takes the place of what it had not come to say.
+        if beginning.speaks() {
+            self.record.owed.retain(|prompt| prompt.source != Source::House);
+        }
         let planned =
             start::plan(&self.house, self.spec(), &self.variables, assignment.as_ref(), beginning, size);
         let plan = match planned {
             Ok(plan) => plan,
             Err(why) => return self.could_not_start(why).await,
         };
-        self.given = plan.given.clone().map(|text| Prompt::of_house(new_id(), text));
+        if let Some(typed) = plan.typed.clone() {
+            self.record.owed.insert(0, typed);
+        }
         self.record.run = Some(plan.record.clone());
         self.record.rest = Rest::Live;
         // The next daemon must find a run that this one started and did not live to see.
@@ -156,27 +166,14 @@ impl Task {
     async fn live(&mut self, mut live: Box<Live>, adopted: bool) {
         let now = Instant::now();
         self.follow_conversation(&mut live, adopted);
-        self.has_past |= adopted || live.record.resumed;
-        if let Some(given) = self.given.take() {
-            live.turn.submitted(given);
-        }
+        self.record.has_past |= adopted || live.record.resumed;
         self.injector.run_began(live.record.id(), Rules::of(&live.definition));
-        let opening = live.record.opening.clone();
         let run = live.record.id().to_string();
         let spawned = Spawned { pid: live.pid, run: run.clone(), mount: live.record.mount_name() };
         self.sight = Sight::away("starting");
         self.phase = Phase::Running(live);
         self.dirty = true;
-        if let Some(opening) = opening {
-            let prompt = Prompt::of_house(opening.id, opening.text);
-            let earlier = adopted.then(|| crate::post::command::Earlier {
-                state: posthouse_protocol::ReceiptState::Queued,
-                run: run.clone(),
-                attempt: 1,
-            });
-            let effects = self.injector.offer(prompt, earlier.as_ref(), now);
-            self.carry_out(effects).await;
-        }
+        self.offer_owed(adopted.then_some(run.as_str()), now).await;
         // Over a move post goes on to hand messages over.
         if !std::mem::replace(&mut self.is_up, true) {
             self.come_up(spawned.pid, &run).await;
@@ -191,8 +188,29 @@ impl Task {
             }
         }
         self.unpack().await;
+        self.keep();
         self.tell_viewers();
         self.draw_anew();
+    }
+
+    /// What is still to be typed goes to the injector anew. In an adopted run an earlier daemon may have begun with the
+    /// first of it.
+    async fn offer_owed(&mut self, adopted: Option<&str>, now: Instant) {
+        if let Some(begun) = self.injector.recall()
+            && let Some(owed) = self.record.owed.iter_mut().find(|owed| owed.id == begun)
+        {
+            *owed = owed.clone().again(true);
+        }
+        let mut begun_in = adopted;
+        for prompt in self.record.owed.clone() {
+            let earlier = begun_in.take().map(|run| Earlier {
+                state: ReceiptState::Queued,
+                run: run.to_owned(),
+                attempt: prompt.attempt,
+            });
+            let effects = self.injector.offer(prompt, earlier.as_ref(), now);
+            self.carry_out(effects).await;
+        }
     }
 
     /// Post may hand messages over from now on.
@@ -253,12 +271,22 @@ impl Task {
             let _ = link.follow(StreamId::TERMINAL, from).await;
         });
         self.house.event("session.adopted", self.name(), &json!({ "pid": live.pid, "run": live.record.run }));
-        match status.exit {
-            None => {
+        match (status.exit, &self.record.rest) {
+            (_, Rest::Moving) => {
+                self.phase = Phase::Running(live);
+                self.end(Then::Choose, MOVE_GRACE);
+                return self.end_if_gone().await;
+            }
+            (None, _) => {
                 live.gone = false;
                 self.live(live, true).await;
             }
-            Some(exit) => {
+            // Nobody has judged its end yet.
+            (Some(_), Rest::Live) => {
+                live.read_last_words(Instant::now());
+                self.live(live, true).await;
+            }
+            (Some(exit), _) => {
                 self.phase = Phase::Running(live);
                 self.rest_as_exited(exit_words(exit)).await;
             }
@@ -275,8 +303,13 @@ impl Task {
             if live.exit.is_some() {
                 ending.hasten(now);
             }
+            let moves = !matches!(then, Then::Release(_));
             self.phase = Phase::Ending { live, ending, then };
             self.dirty = true;
+            if moves {
+                self.record.rest = Rest::Moving;
+                self.keep();
+            }
         }
     }
 
@@ -418,7 +451,7 @@ impl Task {
         self.carry_out(effects).await;
         self.trouble = Some(parking.trouble.clone());
         self.record.rest = Rest::Parked { until: parking.until, why: parking.trouble.message.clone() };
-        self.house.store(&self.record);
+        self.keep();
         self.phase = Phase::Parked { until: parking.wait.map(|wait| now + wait), parking };
         self.dirty = true;
         self.tell_viewers();
@@ -449,15 +482,12 @@ impl Task {
     pub(super) async fn rest(&mut self, rest: Rest) {
         self.dirty = true;
         self.record.rest = rest;
-        if let Some(live) = self.phase.live() {
-            self.record.run = Some(live.record.clone());
-        }
-        self.house.store(&self.record);
+        self.keep();
         if self.waiter.is_some() {
             let words = match &self.record.rest {
                 Rest::Exited { how } => format!("start it: it ended at once ({how})"),
                 Rest::Failed { why } | Rest::Parked { why, .. } => why.clone(),
-                Rest::Live => String::new(),
+                Rest::Live | Rest::Moving => String::new(),
             };
             self.answer_waiter(Err(SessionError::new(ErrorCode::NotReady, words)));
         }

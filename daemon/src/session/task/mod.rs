@@ -20,15 +20,13 @@ use tokio::sync::{mpsc, watch};
 pub use order::Order;
 pub(crate) use order::Waiter;
 
-use self::failing::{Luggage, Retry};
+use self::failing::Retry;
 use self::order::{GatheredFor, News};
 use self::phase::Phase;
-use super::brief::Heard;
 use super::command::Reply;
 use super::drafting::Drafting;
 use super::house::House;
 use super::injection::injector::Injector;
-use super::injection::prompt::Prompt;
 use super::injection::rules::Rules;
 use super::injection::sight::Sight;
 use super::live::SETTLES;
@@ -110,18 +108,10 @@ pub(crate) struct Task {
     /// Who else wants old output: from which offset, and at most how many bytes.
     readers: VecDeque<(u64, usize, GatheredFor)>,
     waiter: Option<(Waiter, Option<Instant>)>,
-    /// What goes along to the next mount.
-    luggage: Option<Luggage>,
     /// A failed turn is to be tried again.
     retry: Option<Retry>,
     /// Reports that failover has not answered yet.
     reports: usize,
-    /// What the session was told, for whoever takes over.
-    heard: Heard,
-    /// A turn of it ended well, so that a successor has to be told something.
-    has_past: bool,
-    /// The prompt that the run about to be started is given on its command line.
-    given: Option<Prompt>,
     /// Whether post hands messages over.
     is_up: bool,
     /// When the conversation is looked at next.
@@ -176,12 +166,8 @@ impl Task {
             keys: HashMap::new(),
             readers: VecDeque::new(),
             waiter: None,
-            luggage: None,
             retry: None,
             reports: 0,
-            heard: Heard::default(),
-            has_past: false,
-            given: None,
             is_up: false,
             conversation_at: None,
             unseen: false,
@@ -197,6 +183,15 @@ impl Task {
 
     fn spec(&self) -> &SessionSpec {
         &self.record.spec
+    }
+
+    /// Stores everything that the next daemon has to know. It is not waited for, but committed before whatever is told
+    /// post after it.
+    fn keep(&mut self) {
+        if let Some(live) = self.phase.live() {
+            self.record.run = Some(live.record.clone());
+        }
+        self.house.store(&self.record);
     }
 
     /// Runs the session until it is released or the daemon ends.
