@@ -81,20 +81,15 @@ impl Paths {
     pub fn from_env(get: impl Fn(&str) -> Option<OsString>) -> Result<Self, PathsError> {
         let set = |name: &str| get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let socket = place::socket(&get).ok_or(PathsError::NoHome)?;
+        let state = place::state(&get).ok_or(PathsError::NoHome)?;
         let paths = match set("POSTHOUSE_HOME") {
-            Some(home) => Self {
-                socket,
-                state: home.join("state"),
-                config: home.join("config"),
-                holders: home.join("holders"),
-            },
+            Some(home) => Self { socket, state, config: home.join("config"), holders: home.join("holders") },
             None => {
                 let home = || set("HOME").ok_or(PathsError::NoHome);
                 let under = |xdg: &str, rest: &str| match set(xdg) {
                     Some(dir) => Ok(dir.join("posthouse")),
                     None => home().map(|home| home.join(rest).join("posthouse")),
                 };
-                let state = under("XDG_STATE_HOME", ".local/state")?;
                 Self {
                     socket,
                     config: under("XDG_CONFIG_HOME", ".config")?,

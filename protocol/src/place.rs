@@ -1,4 +1,4 @@
-//! Where client and daemon meet: the one rule both follow to find the socket.
+//! Where client and daemon meet: the one rule both follow to find the socket and the state.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,6 +17,16 @@ pub fn socket(get: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
         .or_else(|| set("POSTHOUSE_HOME").map(|home| home.join(SOCKET)))
         .or_else(|| set("XDG_RUNTIME_DIR").map(|dir| dir.join("posthouse").join(SOCKET)))
         .or_else(|| set("HOME").map(|home| home.join(".local/state/posthouse").join(SOCKET)))
+}
+
+/// The directory of what lasts, by the same variables: `POSTHOUSE_HOME/state`, else `$XDG_STATE_HOME/posthouse`, else
+/// `~/.local/state/posthouse`.
+pub fn state(get: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name: &str| get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("POSTHOUSE_HOME")
+        .map(|home| home.join("state"))
+        .or_else(|| set("XDG_STATE_HOME").map(|dir| dir.join("posthouse")))
+        .or_else(|| set("HOME").map(|home| home.join(".local/state/posthouse")))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod inbox;
 mod logs;
 mod ls;
 mod man;
+mod mcp;
 mod release;
 mod route;
 mod screen;
@@ -41,6 +42,7 @@ pub enum Command {
     Credential(credential::Args),
     Route(route::Args),
     Failure(failure::Args),
+    Mcp(mcp::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -64,6 +66,7 @@ impl Command {
             Self::Release(args) => release::run(context, args).await,
             Self::Credential(args) => credential::run(context, args).await,
             Self::Route(args) => route::run(context, args).await,
+            Self::Mcp(args) => mcp::run(context, args),
             Self::Failure(args) => failure::run(context, args),
             Self::Completions(args) => completions::run(context, &args),
             Self::Man(args) => man::run(&args),
