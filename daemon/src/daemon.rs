@@ -32,6 +32,7 @@ use crate::journal::{
 };
 use crate::lasting::{self, LastingError};
 use crate::log::{self, LogError};
+use crate::machine;
 use crate::panics;
 use crate::paths::{Paths, PathsError, make_private_dir};
 use crate::post::Post;
@@ -295,6 +296,7 @@ impl Daemon<'_> {
             socket: self.paths.socket.clone(),
             outer: environment(),
             marks: lasting::marks(&self.paths.state)?,
+            boot: machine::boot(),
             ring: DEFAULT_RING,
             cgroup: cgroup::delegated(),
             journal: self.journal.writer(),

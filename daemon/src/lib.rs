@@ -10,6 +10,7 @@ pub mod holder;
 pub mod journal;
 pub mod lasting;
 pub mod log;
+pub mod machine;
 pub mod panics;
 pub mod paths;
 pub mod post;

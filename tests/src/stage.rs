@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use posthouse_protocol::payload::{SessionInfo, Spawn};
 use posthouse_protocol::{Evidence, ReceiptState, When};
 use posthoused::failover::command::FailoverCommand;
@@ -25,7 +26,7 @@ use uuid::Uuid;
 
 use crate::standin::DEFINITION;
 use crate::standin::record::{Entry, entries};
-use crate::world::{PATIENCE, program};
+use crate::world::{PATIENCE, end_all_of, parent, program, signal};
 
 /// One step of one message, as post was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,13 @@ pub struct Told {
     pub what: What,
     /// Counts submissions.
     pub attempt: u32,
+}
+
+impl Told {
+    /// Whether nothing more can be told of it.
+    pub fn is_ending(&self) -> bool {
+        matches!(&self.what, What::Reached(state, ..) if state.is_terminal(false))
+    }
 }
 
 /// What can be told of a message.
@@ -66,6 +74,8 @@ pub struct Stage {
     post: Arc<Mutex<Post>>,
     changed: watch::Sender<u64>,
     act: Option<Act>,
+    /// Counts the boots of the machine.
+    boot: u32,
 }
 
 /// A registry that lives.
@@ -88,7 +98,7 @@ impl Stage {
         }
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         std::fs::set_permissions(home.path().join("h"), private).expect("a private directory");
-        Self { home, post: Arc::default(), changed: watch::channel(0).0, act: None }
+        Self { home, post: Arc::default(), changed: watch::channel(0).0, act: None, boot: 1 }
     }
 
     /// The same with a registry.
@@ -168,12 +178,26 @@ impl Stage {
             socket: self.path().join("posthouse.sock"),
             outer,
             marks: MarkKey::new([7; 32]),
+            boot: Some(self.boot.to_string()),
             ring: 1 << 20,
             cgroup: None,
             journal: journal.writer(),
             post,
             failover,
         }
+    }
+
+    /// The machine goes down with everything on it, and comes up again.
+    pub async fn reboot(&mut self) {
+        let (reply, answer) = oneshot::channel();
+        self.command(SessionsCommand::List { name: None, reply }).await;
+        let harnesses: Vec<u32> = within(answer).await.into_iter().filter_map(|info| info.pid).collect();
+        self.die();
+        for harness in harnesses {
+            signal(parent(harness), Signal::SIGKILL);
+            signal(harness, Signal::SIGKILL);
+        }
+        self.boot += 1;
     }
 
     /// The daemon dies without a word. Its sessions go on.
@@ -197,6 +221,17 @@ impl Stage {
             .events(nix::unistd::getuid().as_raw(), Seq(0), 1000, &EventFilter::default())
             .expect("events");
         page.rows.into_iter().map(|e| (e.what.kind.to_string(), e.what.data.as_str().to_owned())).collect()
+    }
+
+    /// Waits until the journal has so many events of a kind.
+    pub async fn wait_events(&self, kind: &str, count: usize) {
+        let there = || self.events().iter().filter(|(of, _)| of == kind).count();
+        let looked = tokio::time::timeout(PATIENCE, async {
+            while there() < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(looked.await.is_ok(), "only {} of {count} {kind}: {:?}", there(), self.events());
     }
 
     /// The next thing that a session asks of failover.
@@ -444,7 +479,7 @@ impl Drop for Stage {
             });
         });
         let _ = ended.join();
-        crate::world::end_all_of(self.home.path());
+        end_all_of(self.home.path());
     }
 }
 

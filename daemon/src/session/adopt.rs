@@ -8,12 +8,19 @@ use super::spec::{Rest, RunRecord, SessionRecord};
 use super::start::full_reason;
 use super::task::{Adopted, Begin};
 use crate::holder::link::{self, LinkError, place};
+use crate::holder::run::RunId;
 use crate::holder::{ancestry, survey};
 use crate::journal::{DocumentKind, ReadError, Reader};
+
+/// How a run ended whose holder is gone, for people.
+pub(crate) const HOLDER_DIED: &str = "its holder died, and the run with it";
 
 /// How long a holder may take to say what it knows.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long a run may take to end whose terminal has hung up, and how often it is looked for.
+const HANG_UP_LIMIT: Duration = Duration::from_secs(5);
+const HANG_UP_LOOKS: Duration = Duration::from_millis(50);
 /// How long a holder that was just started may take to listen, and how often it is tried.
 const START_LIMIT: Duration = Duration::from_secs(5);
 const START_LOOKS: Duration = Duration::from_millis(20);
@@ -39,13 +46,15 @@ pub(crate) async fn find(house: &House, record: &SessionRecord) -> Begin {
     let Some(run) = &record.run else { return Begin::Rest(None) };
     match connect_once_started(house, run).await {
         Ok(adopted) => Begin::Adopt(Box::new(adopted)),
-        Err(Missing::Dead) => match left_of(run) {
+        Err(Missing::Dead) => match left_of(run.id()).await {
             Left::Nothing => {
                 let _ = place::bury(&run.socket);
                 match record.rest {
                     // One that moves goes on elsewhere: its new run may never have lived.
                     Rest::Live if record.luggage.is_none() => {
-                        Begin::Rest(Some("its holder died, and the run with it".to_owned()))
+                        let rebooted = run.boot.is_some() && run.boot != house.boot;
+                        let how = if rebooted { "the machine was restarted" } else { HOLDER_DIED };
+                        Begin::Lost { how: how.to_owned(), rebooted }
                     }
                     _ => Begin::Rest(None),
                 }
@@ -97,13 +106,29 @@ async fn connect(house: &House, run: &RunRecord) -> Result<Adopted, Missing> {
     Ok(Adopted { record: run.clone(), definition: Arc::clone(&definition), link, status })
 }
 
-enum Left {
+/// What a dead holder leaves of its run.
+#[derive(Debug)]
+pub(crate) enum Left {
+    /// Nothing: that is proven.
     Nothing,
+    /// These processes, or nobody knows which.
     Perhaps(String),
 }
 
-fn left_of(run: &RunRecord) -> Left {
-    match survey::survivors(run.id(), None) {
+/// Looks for what is left of a run whose holder is dead. Its terminal has hung up, and most programs end of that by
+/// themselves: they get a moment to do so.
+pub(crate) async fn left_of(run: RunId) -> Left {
+    let begun = tokio::time::Instant::now();
+    loop {
+        match look_for(run) {
+            Left::Perhaps(_) if begun.elapsed() < HANG_UP_LIMIT => tokio::time::sleep(HANG_UP_LOOKS).await,
+            left => return left,
+        }
+    }
+}
+
+fn look_for(run: RunId) -> Left {
+    match survey::survivors(run, None) {
         Ok(left) if left.is_empty() => Left::Nothing,
         Ok(left) => {
             let names: Vec<_> = left.iter().map(|s| format!("{} ({})", s.name, s.pid)).collect();

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::spec::RunRecord;
-use crate::failover::command::Assignment;
 use crate::harness::definition::{Definition, TranscriptKind};
 use crate::harness::launch::Presentation;
 use crate::harness::transcript::{copy, find, resume};
@@ -23,18 +22,18 @@ pub enum Carried {
 pub async fn carry(
     definition: Arc<Definition>,
     left: RunRecord,
-    assignment: Assignment,
+    presentation: Presentation,
     cut: Option<String>,
 ) -> Carried {
     let carried =
-        tokio::task::spawn_blocking(move || carry_files(&definition, &left, &assignment, cut.as_deref()));
+        tokio::task::spawn_blocking(move || carry_files(&definition, &left, &presentation, cut.as_deref()));
     carried.await.unwrap_or_else(|_| Carried::Nothing("it could not be copied".to_owned()))
 }
 
 fn carry_files(
     definition: &Definition,
     left: &RunRecord,
-    assignment: &Assignment,
+    presentation: &Presentation,
     cut: Option<&str>,
 ) -> Carried {
     if definition.name != left.harness {
@@ -56,10 +55,10 @@ fn carry_files(
             _ => Carried::Empty,
         };
     };
-    if let Some(why) = resume::obstacle(definition, &file, &assignment.presentation) {
+    if let Some(why) = resume::obstacle(definition, &file, presentation) {
         return Carried::Nothing(why);
     }
-    let to = match &assignment.presentation {
+    let to = match presentation {
         Presentation::Home(dir) => dir.clone(),
         Presentation::Key { home: Some(dir), .. } => dir.clone(),
         Presentation::Key { home: None, .. } | Presentation::Ambient => home.clone(),

@@ -39,6 +39,8 @@ pub struct House {
     pub outer: BTreeMap<String, String>,
     /// The secret behind the marks of header lines.
     pub marks: MarkKey,
+    /// The boot of the machine, where the system names it.
+    pub boot: Option<String>,
     /// Bytes of terminal output kept per run.
     pub ring: usize,
     /// The control group delegated to the daemon, if there is one.
@@ -134,6 +136,14 @@ pub fn now_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A number that nobody can foresee, evenly from all there are.
+pub fn chance() -> u32 {
+    let mut bytes = [0; 4];
+    // Without randomness everything is due at its earliest.
+    let _ = getrandom::fill(&mut bytes);
+    u32::from_le_bytes(bytes)
 }
 
 /// A new id.

@@ -25,6 +25,7 @@ use crate::holder::link::{HolderEvent, Link, LinkHandle};
 use crate::holder::run::{Exit, Size, StreamId};
 use crate::holder::script::{OperationId, Step};
 use crate::holder::wire::Status;
+use crate::machine;
 
 /// A screen that has not changed for this long has come to rest.
 pub const SETTLES: Duration = Duration::from_millis(60);
@@ -80,6 +81,8 @@ pub struct Live {
     output_at: Option<Instant>,
     /// It was seen to take input before.
     was_ready: bool,
+    /// How often memory had run out when the run was taken up.
+    kills: Option<u64>,
 }
 
 /// The last look at the screen.
@@ -189,6 +192,7 @@ impl Live {
             began: Instant::now(),
             output_at: None,
             was_ready: false,
+            kills: machine::out_of_memory_kills(),
         }
     }
 
@@ -418,6 +422,11 @@ impl Live {
     /// It takes input, or works on some.
     pub fn note_ready(&mut self) {
         self.was_ready = true;
+    }
+
+    /// Whether the kernel ended processes since then because memory ran out.
+    pub fn saw_memory_run_out(&self) -> bool {
+        machine::out_of_memory_kills() > self.kills
     }
 
     /// Whether something was put out since the holder's last picture.

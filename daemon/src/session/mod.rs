@@ -16,6 +16,7 @@ pub mod picture;
 pub mod reading;
 pub mod registry;
 pub mod replay;
+pub mod restart;
 pub mod spec;
 pub mod start;
 pub mod suspicion;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthouse_protocol::payload::{SessionInfo, ShutdownResponse, Spawn};
+use posthouse_protocol::payload::{RestartPolicy, SessionInfo, ShutdownResponse, Spawn};
 use posthouse_protocol::{ErrorCode, Name};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::adopt;
 use super::command::{Reply, SessionError, Sessions, SessionsCommand};
 use super::house::{House, now_ms};
+use super::restart::Restarting;
 use super::spec::{Cells, SessionRecord, SessionSpec};
 use super::task::{Begin, Handle, Order, Task, Waiter};
 use super::variables;
@@ -218,14 +219,15 @@ impl Registry {
         self.sessions.values().find_map(|handle| {
             let info = handle.info.borrow();
             let info = info.as_ref()?;
-            let lives =
-                info.run.as_deref() == Some(run) && !matches!(info.state.as_str(), "exited" | "failed");
+            let lives = info.run.as_deref() == Some(run)
+                && !matches!(info.state.as_str(), "restarting" | "exited" | "failed");
             lives.then(|| (info.name.clone(), handle.allow.clone()))
         })
     }
 
     fn spawn(&mut self, spawn: Spawn, by: &Principal, reply: Reply<super::command::Spawned>) {
         let ready_within = spawn.wait_ready_ms.map(Duration::from_millis);
+        let policy = spawn.restart.0.unwrap_or(RestartPolicy::Never);
         let (spec, variables) = match self.spec_of(spawn, by) {
             Ok(found) => found,
             Err(error) => {
@@ -249,7 +251,7 @@ impl Registry {
             let _ = reply.send(Err(SessionError::new(ErrorCode::Internal, message)));
             return;
         }
-        let record = SessionRecord::new(spec);
+        let record = SessionRecord { restarting: Restarting::new(policy), ..SessionRecord::new(spec) };
         self.begin(record, variables, Begin::Spawn(Waiter { reply, ready_within }), replaces);
     }
 
@@ -290,6 +292,10 @@ impl Registry {
             route.iter().flat_map(|route| route.mounts()).map(|mount| &mount.harness).chain([&harness])
         {
             catalog.get(harness).map_err(|e| bad(ErrorCode::BadRoute, e.to_string()))?;
+        }
+        if let Some(RestartPolicy::Unknown(_)) = spawn.restart.0 {
+            let why = "start a session: its restart policy is never, on-failure or always".to_owned();
+            return Err(bad(ErrorCode::BadRequest, why));
         }
         let cwd = spawn.cwd.map_or_else(|| self.house.home(), PathBuf::from);
         if !cwd.is_absolute() {

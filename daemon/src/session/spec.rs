@@ -10,6 +10,7 @@ use super::brief::Heard;
 use super::injection::prompt::Prompt;
 use super::kept::within_budget;
 use super::luggage::{Departed, Luggage};
+use super::restart::Restarting;
 use super::turn::Turn;
 use crate::failover::route::{Mount, Route};
 use crate::holder::run::{RunId, Size};
@@ -82,6 +83,9 @@ pub struct RunRecord {
     pub socket: PathBuf,
     /// The definition it runs under.
     pub harness: String,
+    /// The boot of the machine that it was started in.
+    #[serde(default)]
+    pub boot: Option<String>,
     /// What it runs on; `None` for whatever login the harness finds.
     pub mount: Option<Mount>,
     /// When it was started, Unix milliseconds.
@@ -125,6 +129,9 @@ pub struct SessionRecord {
     pub run: Option<RunRecord>,
     /// How it rests.
     pub rest: Rest,
+    /// How it is kept going.
+    #[serde(default)]
+    pub restarting: Restarting,
     /// What is still to be typed that post does not know of, in order: the first task, a brief, a word to go on, messages
     /// that are submitted again.
     #[serde(default, serialize_with = "store_owed")]
@@ -150,6 +157,7 @@ impl SessionRecord {
             spec,
             run: None,
             rest: Rest::Live,
+            restarting: Restarting::default(),
             owed: Vec::new(),
             luggage: None,
             departed: None,
@@ -180,6 +188,13 @@ pub enum Rest {
         /// Why, for people.
         why: String,
     },
+    /// Its harness ended, and it is started again.
+    Restarting {
+        /// When, Unix milliseconds.
+        at: u64,
+        /// How the harness ended, for people.
+        how: String,
+    },
     /// Its harness ended.
     Exited {
         /// How, for people.
@@ -205,6 +220,7 @@ mod tests {
             harness: "codex".into(),
             mount: Some("codex@openai/work".parse().unwrap()),
             started_at: 2,
+            boot: Some("b-1".into()),
             home: Some("/homes/work".into()),
             conversation: Some("c-1".into()),
             resumed: true,

@@ -102,6 +102,7 @@ pub fn plan(
         harness: definition.name.clone(),
         mount,
         started_at: now_ms(),
+        boot: house.boot.clone(),
         home: launch.home(&definition),
         resumed: matches!(options.conversation, Conversation::Resume(_)),
         conversation: id,

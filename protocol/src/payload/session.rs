@@ -257,7 +257,8 @@ pub struct Trouble {
 pub struct SessionInfo {
     /// Its name.
     pub name: String,
-    /// `starting`, `ready`, `busy`, `blocked`, `running` (readiness unknown), `moving`, `parked`, `ending`, `exited` or `failed`.
+    /// `starting`, `ready`, `busy`, `blocked`, `running` (readiness unknown), `moving`, `restarting`,
+    /// `parked`, `ending`, `exited` or `failed`.
     pub state: String,
     /// The harness process.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,8 +17,8 @@ use posthouse_protocol::Hello;
 use posthouse_protocol::handshake::Capabilities;
 
 pub use cli::Ran;
-pub use processes::alive;
 pub(crate) use processes::end_all_of;
+pub use processes::{alive, parent, signal};
 pub use watch::Watch;
 
 /// How long anything in a test may take before it counts as hung. Generous: machines are shared and slow.

@@ -12,6 +12,23 @@ pub fn alive(pid: u32) -> bool {
     state.is_some_and(|state| state != 'Z')
 }
 
+/// The process that started `pid`, or that took it over.
+///
+/// # Panics
+/// When there is no such process.
+pub fn parent(pid: u32) -> u32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
+    let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
+    parent.expect("a parent")
+}
+
+/// Sends a signal to a process that a test started; one that is gone takes anything.
+pub fn signal(pid: u32, signal: Signal) {
+    if let Ok(pid) = i32::try_from(pid) {
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
 /// Every live process that was started with this `POSTHOUSE_HOME`, holders and harnesses included.
 pub fn of(home: &Path) -> Vec<u32> {
     let mark = [b"POSTHOUSE_HOME=".as_slice(), home.as_os_str().as_encoded_bytes()].concat();
@@ -32,9 +49,6 @@ pub fn of(home: &Path) -> Vec<u32> {
 /// Ends what a test left running.
 pub fn end_all_of(home: &Path) {
     for pid in of(home) {
-        if let Ok(pid) = i32::try_from(pid) {
-            // It may have ended by itself since it was found.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
+        signal(pid, Signal::SIGKILL);
     }
 }

@@ -13,9 +13,10 @@ use crate::holder::link::{self, HolderEvent, LinkError};
 use crate::holder::run::{Exit, Size, StreamId};
 use crate::holder::script::{Report, State};
 use crate::post::command::PostCommand;
+use crate::session::adopt::{self, HOLDER_DIED, Left};
 use crate::session::command::SessionError;
 use crate::session::injection::injector::{Fate, Sign};
-use crate::session::live::exit_words;
+use crate::session::restart::End;
 
 impl Task {
     /// The holder speaks.
@@ -156,16 +157,17 @@ impl Task {
     }
 
     /// An ended harness is at rest once nobody has anything to say about its end.
-    pub(super) async fn rest_if_exited(&mut self) {
-        let Phase::Running(live) = &self.phase else { return };
-        let Some(exit) = live.exit else { return };
+    pub(super) async fn rest_if_exited(&mut self) -> Flow {
+        let Phase::Running(live) = &self.phase else { return Flow::On };
+        let Some(exit) = live.exit else { return Flow::On };
         if !live.reads_last_words()
             && self.reports == 0
             && self.retry.is_none()
             && live.suspicion.wakes_at().is_none()
         {
-            self.rest_as_exited(exit_words(exit)).await;
+            return self.exited_by_itself(exit).await;
         }
+        Flow::On
     }
 
     /// The run is over for the session; what can be read of it stays.
@@ -195,13 +197,18 @@ impl Task {
     fn lost(&mut self, why: &LinkError) {
         tracing::warn!(session = self.name(), %why, "the link to a holder broke");
         let Some(live) = self.phase.live() else { return };
-        let (socket, desk) = (live.record.socket.clone(), self.desk.clone());
+        let (run, socket, desk) = (live.record.id(), live.record.socket.clone(), self.desk.clone());
         tokio::spawn(async move {
-            let _ = desk.send(News::Relinked(link::adopt(&socket).await));
+            let found = match link::adopt(&socket).await {
+                Ok(link) => Ok(link),
+                Err(LinkError::NoHolder { .. }) => Err(adopt::left_of(run).await),
+                Err(other) => Err(Left::Perhaps(format!("unknown: {other}"))),
+            };
+            let _ = desk.send(News::Relinked(found));
         });
     }
 
-    async fn relinked(&mut self, outcome: Result<link::Link, LinkError>) -> Flow {
+    async fn relinked(&mut self, outcome: Result<link::Link, Left>) -> Flow {
         let now = Instant::now();
         match outcome {
             Ok(link) => {
@@ -215,31 +222,27 @@ impl Task {
                 self.carry_out(effects).await;
                 Flow::On
             }
-            Err(error) => self.holder_died(&error).await,
+            Err(left) => self.holder_died(left).await,
         }
     }
 
     /// The holder can't be reached. Without it nothing of the run may be left; if something is, nobody touches it.
-    async fn holder_died(&mut self, error: &LinkError) -> Flow {
-        let Some(live) = self.phase.live() else { return Flow::On };
-        let (run, socket) = (live.record.id(), live.record.socket.clone());
-        let left = match error {
-            LinkError::NoHolder { .. } => crate::holder::survey::survivors(run, None)
-                .map(|left| left.iter().map(|s| format!("{} ({})", s.name, s.pid)).collect::<Vec<_>>())
-                .unwrap_or_else(|e| vec![format!("unknown: {e}")]),
-            other => vec![format!("unknown: {other}")],
-        };
-        if left.is_empty() {
-            let _ = link::place::bury(&socket);
-            if let Phase::Ending { .. } = self.phase {
-                return self.ended().await;
+    async fn holder_died(&mut self, left: Left) -> Flow {
+        let Some(live) = self.phase.live_mut() else { return Flow::On };
+        match left {
+            Left::Nothing => {
+                live.gone = true;
+                let _ = link::place::bury(&live.record.socket);
+                if let Phase::Ending { .. } = self.phase {
+                    return self.ended().await;
+                }
+                self.ended_by_itself(HOLDER_DIED.to_owned(), End::Badly).await
             }
-            self.rest_as_exited("its holder died, and the run with it".to_owned()).await;
-        } else {
-            let why = format!("its holder died and processes of its run may be left: {}", left.join(", "));
-            self.fail(why).await;
+            Left::Perhaps(what) => {
+                self.fail(format!("its holder died and processes of its run may be left: {what}")).await;
+                Flow::On
+            }
         }
-        Flow::On
     }
 
     /// The run could not be ended.

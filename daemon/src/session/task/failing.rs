@@ -12,6 +12,7 @@ use super::{Flow, Task};
 use crate::failover::command::{Assignment, FailoverCommand, FailureReport, Instruction, Parking};
 use crate::failover::observation::Observation;
 use crate::harness::definition::TranscriptKind;
+use crate::harness::launch::Presentation;
 use crate::harness::screen::Screen;
 use crate::harness::transcript::Event;
 use crate::session::brief::{Handover, go_on};
@@ -163,6 +164,7 @@ impl Task {
     fn tell_turn_done(&mut self) {
         let Some(live) = self.phase.live() else { return };
         self.record.has_past = true;
+        self.dirty |= self.record.restarting.healthy();
         let mount = live.record.mount.clone();
         self.house.event("session.turn_ended", self.name(), &json!({}));
         let first = self.spec().route.as_ref().and_then(|route| route.mounts().first());
@@ -232,7 +234,7 @@ impl Task {
                     self.dirty = true;
                     self.tell_viewers();
                 }
-                self.rest_if_exited().await;
+                return self.rest_if_exited().await;
             }
             Instruction::Retry { wait, trouble } => {
                 self.trouble = Some(trouble);
@@ -265,10 +267,19 @@ impl Task {
         if self.phase.live().is_some_and(|live| live.gone) { self.ended().await } else { Flow::On }
     }
 
-    /// Notes what the next run has to know.
+    /// Notes what the next run has to know after a failure.
     fn pack(&mut self) {
         let why =
             self.trouble.as_ref().map_or_else(|| "it failed".to_owned(), |trouble| trouble.message.clone());
+        self.pack_because(why);
+        if let Some(luggage) = &mut self.record.luggage {
+            // A turn failed. What is still to be said was not lost with it.
+            luggage.unsure = luggage.open.is_empty() && self.record.owed.is_empty();
+        }
+    }
+
+    /// Notes what the next run has to know.
+    pub(super) fn pack_because(&mut self, why: String) {
         let under_way = self.injector.under_way().filter(|prompt| prompt.source == Source::Message);
         let under_way = under_way.map(|prompt| prompt.id);
         let Some(live) = self.phase.live_mut() else { return };
@@ -276,8 +287,7 @@ impl Task {
         let screen = live.screen().view().contents();
         let mut luggage = Luggage::pack(live.record.clone(), open, why, &screen);
         luggage.under_way = under_way;
-        // What is still to be said was not lost with the turn.
-        luggage.unsure &= self.record.owed.is_empty();
+        luggage.unsure = false;
         self.record.luggage = Some(luggage);
     }
 
@@ -328,7 +338,7 @@ impl Task {
     }
 
     /// The old run is gone: how does the new one begin?
-    pub(super) async fn begin_on(&mut self, assignment: &Assignment) -> Beginning {
+    pub(super) async fn begin_on(&mut self, assignment: Option<&Assignment>) -> Beginning {
         let task = self.spec().task.clone();
         if self.record.luggage.is_none() {
             // It was parked before it ever ran, or by a daemon that kept no luggage.
@@ -344,9 +354,14 @@ impl Task {
         }
         let untouched = luggage.untouched().next().map(|open| open.prompt.sought.clone());
         let worked = luggage.worked();
-        let resumed = match (&luggage.left, self.house.catalog.get(&assignment.mount.harness)) {
+        let harness = assignment.map_or(&spec.harness, |assignment| &assignment.mount.harness);
+        let resumed = match (&luggage.left, self.house.catalog.get(harness)) {
+            // A command is just run again: a shell is told nothing.
+            (_, Ok(definition)) if definition.launch.program.is_none() => return Beginning::New(None),
             (Some(left), Ok(definition)) => {
-                carry(definition, left.clone(), assignment.clone(), untouched.filter(|_| !worked)).await
+                let presentation =
+                    assignment.map_or(Presentation::Ambient, |assignment| assignment.presentation.clone());
+                carry(definition, left.clone(), presentation, untouched.filter(|_| !worked)).await
             }
             _ => Carried::Nothing("its harness is not known any more".to_owned()),
         };

@@ -37,6 +37,7 @@ impl Task {
                 self.choose_or_start().await
             }
             Begin::Adopt(adopted) => self.adopt(*adopted).await,
+            Begin::Lost { how, rebooted } => self.was_lost(how, rebooted).await,
             Begin::Rest(lost) => {
                 if let Some(why) = lost {
                     self.fail(why).await;
@@ -53,6 +54,7 @@ impl Task {
                         };
                         self.phase = Phase::Failed { why, live: None };
                     }
+                    Rest::Restarting { at, how } => self.go_on_waiting(at, how),
                     Rest::Exited { how } => self.phase = Phase::Exited { how, live: None },
                     Rest::Parked { .. } => return self.choose_or_start().await,
                 }
@@ -62,9 +64,10 @@ impl Task {
     }
 
     /// A session with a route asks where to run; one without runs on whatever login its harness finds.
-    async fn choose_or_start(&mut self) -> Flow {
+    pub(super) async fn choose_or_start(&mut self) -> Flow {
         let Some(route) = self.spec().route.clone() else {
-            return self.start(None, Beginning::New(self.spec().task.clone())).await;
+            let beginning = self.begin_on(None).await;
+            return self.start(None, beginning).await;
         };
         let (reply, chosen) = oneshot::channel();
         let command = FailoverCommand::Choose { session: self.name().to_owned(), route, reply };
@@ -87,7 +90,7 @@ impl Task {
         match choice {
             Choice::On(assignment) => {
                 self.trouble.clone_from(&assignment.trouble);
-                let beginning = self.begin_on(&assignment).await;
+                let beginning = self.begin_on(Some(&assignment)).await;
                 self.start(Some(assignment), beginning).await
             }
             // A new session that can run nowhere is none.
@@ -286,6 +289,11 @@ impl Task {
                 live.read_last_words(Instant::now());
                 self.live(live, true).await;
             }
+            (Some(_), Rest::Restarting { at, how }) => {
+                let (at, how) = (*at, how.clone());
+                self.phase = Phase::Running(live);
+                self.go_on_waiting(at, how);
+            }
             (Some(exit), _) => {
                 self.phase = Phase::Running(live);
                 self.rest_as_exited(exit_words(exit)).await;
@@ -359,7 +367,7 @@ impl Task {
                 Flow::Over
             }
             Then::Move(assignment) => {
-                let beginning = self.begin_on(&assignment).await;
+                let beginning = self.begin_on(Some(&assignment)).await;
                 self.start(Some(*assignment), beginning).await
             }
             Then::Choose => self.choose_or_start().await,
@@ -419,11 +427,14 @@ impl Task {
                 }
                 Flow::On
             }
-            Phase::Parked { .. } | Phase::Exited { live: None, .. } | Phase::Failed { live: None, .. } => {
+            Phase::Parked { .. }
+            | Phase::Restarting { live: None, .. }
+            | Phase::Exited { live: None, .. }
+            | Phase::Failed { live: None, .. } => {
                 self.released(releasing).await;
                 Flow::Over
             }
-            Phase::Running(_) | Phase::Exited { .. } | Phase::Failed { .. } => {
+            Phase::Running(_) | Phase::Restarting { .. } | Phase::Exited { .. } | Phase::Failed { .. } => {
                 self.end(Then::Release(releasing), grace);
                 // A run that was gone already has no more news.
                 if self.phase.live().is_some_and(|live| live.gone) { self.ended().await } else { Flow::On }
@@ -485,7 +496,9 @@ impl Task {
         self.keep();
         if self.waiter.is_some() {
             let words = match &self.record.rest {
-                Rest::Exited { how } => format!("start it: it ended at once ({how})"),
+                Rest::Exited { how } | Rest::Restarting { how, .. } => {
+                    format!("start it: it ended at once ({how})")
+                }
                 Rest::Failed { why } | Rest::Parked { why, .. } => why.clone(),
                 Rest::Live | Rest::Moving => String::new(),
             };

@@ -8,6 +8,7 @@ mod lifecycle;
 mod order;
 mod phase;
 mod publish;
+mod restarting;
 mod view;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -54,8 +55,15 @@ pub(crate) enum Begin {
     Spawn(Waiter),
     /// A run of an earlier daemon that lives, or has ended and waits to be collected.
     Adopt(Box<Adopted>),
-    /// No run: the session rests as the journal says, or was lost.
+    /// No run: the session rests as the journal says, or may have lost one.
     Rest(Option<String>),
+    /// Its run is proven gone.
+    Lost {
+        /// How, for people.
+        how: String,
+        /// The machine was restarted since.
+        rebooted: bool,
+    },
 }
 
 /// A run that an earlier daemon started.
@@ -224,7 +232,9 @@ impl Task {
         if self.report_suspicion(now) {
             self.reports += 1;
         }
-        self.rest_if_exited().await;
+        if self.rest_if_exited().await == Flow::Over || self.restart_if_due(now).await == Flow::Over {
+            return Flow::Over;
+        }
         if self.retry_if_due(now).await == Flow::Over {
             return Flow::Over;
         }

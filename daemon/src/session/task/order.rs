@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use crate::failover::command::{Choice, Instruction};
 use crate::gate::outbox::Outbox;
-use crate::holder::link::{Link, LinkError};
+use crate::holder::link::Link;
 use crate::holder::script::{OperationId, Report};
 use crate::post::command::ConnId;
+use crate::session::adopt::Left;
 use crate::session::command::{Reply, Spawned};
 use crate::session::conversation::Said;
 use crate::session::live::Live;
@@ -109,7 +110,7 @@ pub(super) enum News {
     /// A run was started, or was not.
     Started(Result<Box<Live>, String>),
     /// The holder of a lost link was looked for.
-    Relinked(Result<Link, LinkError>),
+    Relinked(Result<Link, Left>),
     /// The conversation of this run says something.
     Said(Uuid, Said),
     /// Failover decided about a report of this run.

@@ -34,6 +34,17 @@ pub(super) enum Phase {
         /// The same on the monotonic clock.
         until: Option<Instant>,
     },
+    /// The harness ended by itself, and is started again.
+    Restarting {
+        /// How it ended, for people.
+        how: String,
+        /// When the next run is due, Unix milliseconds.
+        at: u64,
+        /// The same on the monotonic clock.
+        due: Instant,
+        /// What can still be read of the last one.
+        live: Option<Box<Live>>,
+    },
     /// The harness ended by itself.
     Exited {
         /// How, for people.
@@ -81,7 +92,9 @@ impl Phase {
     pub fn live_mut(&mut self) -> Option<&mut Live> {
         match self {
             Self::Running(live) | Self::Ending { live, .. } => Some(live),
-            Self::Exited { live, .. } | Self::Failed { live, .. } => live.as_deref_mut(),
+            Self::Restarting { live, .. } | Self::Exited { live, .. } | Self::Failed { live, .. } => {
+                live.as_deref_mut()
+            }
             Self::Starting { .. } | Self::Parked { .. } => None,
         }
     }
@@ -90,7 +103,9 @@ impl Phase {
     pub fn live(&self) -> Option<&Live> {
         match self {
             Self::Running(live) | Self::Ending { live, .. } => Some(live),
-            Self::Exited { live, .. } | Self::Failed { live, .. } => live.as_deref(),
+            Self::Restarting { live, .. } | Self::Exited { live, .. } | Self::Failed { live, .. } => {
+                live.as_deref()
+            }
             Self::Starting { .. } | Self::Parked { .. } => None,
         }
     }
@@ -99,7 +114,7 @@ impl Phase {
     pub fn into_live(self) -> Option<Box<Live>> {
         match self {
             Self::Running(live) | Self::Ending { live, .. } => Some(live),
-            Self::Exited { live, .. } | Self::Failed { live, .. } => live,
+            Self::Restarting { live, .. } | Self::Exited { live, .. } | Self::Failed { live, .. } => live,
             Self::Starting { .. } | Self::Parked { .. } => None,
         }
     }
@@ -109,6 +124,7 @@ impl Phase {
         match self {
             Self::Ending { ending, .. } => ending.wakes_at(),
             Self::Parked { until, .. } => *until,
+            Self::Restarting { due, .. } => Some(*due),
             _ => None,
         }
     }

@@ -10,6 +10,7 @@ use crate::harness::readiness::Readiness;
 use crate::session::house::now_ms;
 use crate::session::injection::sight::Gate;
 use crate::session::live::Live;
+use crate::session::restart::{BUDGET, Restarting};
 use crate::session::spec::{Rest, SessionRecord};
 
 /// A session before its task has said anything.
@@ -46,11 +47,11 @@ pub(super) fn blank(record: &SessionRecord) -> SessionInfo {
         blocked: None,
         until: None,
         exit: match &record.rest {
-            Rest::Exited { how } => Some(how.clone()),
+            Rest::Exited { how } | Rest::Restarting { how, .. } => Some(how.clone()),
             _ => None,
         },
         trouble: None,
-        restarts: Later(None),
+        restarts: Later(record.restarting.shown(None)),
     }
 }
 
@@ -90,6 +91,10 @@ impl Task {
                 _ => None,
             },
             trouble: self.trouble.clone(),
+            restarts: Later(self.record.restarting.shown(match &self.phase {
+                Phase::Restarting { at, .. } => Some(*at),
+                _ => None,
+            })),
             ..blank(&self.record)
         };
         self.info.send_replace(Some(info));
@@ -147,6 +152,7 @@ impl Task {
             Phase::Ending { then: Then::Release(_), .. } => "ending",
             Phase::Ending { .. } => "moving",
             Phase::Parked { .. } => "parked",
+            Phase::Restarting { .. } => "restarting",
             Phase::Exited { .. } => "exited",
             Phase::Failed { .. } => "failed",
         }
@@ -156,6 +162,10 @@ impl Task {
     pub(super) fn notice(&self) -> Option<String> {
         let words = match &self.phase {
             Phase::Exited { how, .. } => Some(format!("{} ended: {how}", self.name())),
+            Phase::Restarting { how, .. } => {
+                let Restarting { attempts, .. } = self.record.restarting;
+                Some(format!("{} ended: {how}; it is started again ({attempts} of {BUDGET})", self.name()))
+            }
             Phase::Failed { why, .. } => Some(format!("{} failed: {why}", self.name())),
             _ => None,
         };

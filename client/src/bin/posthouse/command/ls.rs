@@ -1,6 +1,6 @@
 //! `posthouse ls`: the sessions, and what troubles them.
 
-use posthouse_protocol::payload::{ListSessions, SessionInfo};
+use posthouse_protocol::payload::{ListSessions, Restarts, SessionInfo};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -43,7 +43,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
 fn row(session: &SessionInfo, now: u64) -> Vec<Cell> {
     let tone = match session.state.as_str() {
         "ready" | "busy" | "running" => Tone::Good,
-        "blocked" | "parked" | "moving" | "starting" | "ending" => Tone::Warn,
+        "blocked" | "parked" | "moving" | "restarting" | "starting" | "ending" => Tone::Warn,
         "failed" => Tone::Bad,
         _ => Tone::Dim,
     };
@@ -69,6 +69,13 @@ fn notes(session: &SessionInfo) -> Vec<String> {
     }
     if let Some(until) = &session.until {
         lines.push(format!("{name}: parked until {}", when::local(until)));
+    }
+    if let Some(restarts) = session.restarts.as_ref()
+        && let (Some(at), Some(last)) = (restarts.next_at, &restarts.last)
+    {
+        let (how, at) = (escape::line(&last.how), when::clock(at));
+        let Restarts { attempts, budget, .. } = restarts;
+        lines.push(format!("{name}: ended ({how}); it is started again at {at}, {attempts} of {budget}"));
     }
     if let Some(exit) =
         session.exit.as_deref().filter(|_| matches!(session.state.as_str(), "exited" | "failed"))

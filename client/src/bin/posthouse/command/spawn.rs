@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use posthouse_protocol::payload::{EnvVar, Spawn};
+use posthouse_protocol::code::Code;
+use posthouse_protocol::payload::{EnvVar, RestartPolicy, Spawn};
 use posthouse_protocol::{ErrorCode, Later};
 
 use crate::context::Context;
@@ -43,6 +44,9 @@ pub struct Args {
     /// Rights for the agent inside, beyond messages
     #[arg(long, value_parser = ["spawn", "release", "credentials"])]
     allow: Vec<String>,
+    /// Start it again when its harness ends: on-failure (a code that is not 0, a signal, a holder that died), or always
+    #[arg(long, value_name = "WHEN", value_parser = ["never", "on-failure", "always"], default_value = "never")]
+    restart: String,
     /// A group it belongs to
     #[arg(long, value_name = "NAME")]
     team: Option<String>,
@@ -72,6 +76,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     };
     let env = args.env.iter().map(|text| variable(text)).collect::<Result<Vec<_>, _>>().map_err(usage)?;
     let wait = args.wait_ready.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    let restart = RestartPolicy::from_word(&args.restart);
     let request = Spawn {
         name: args.name,
         cli: None,
@@ -89,13 +94,13 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         allow: args.allow,
         size: None,
         wait_ready_ms: wait,
-        restart: Later(None),
+        restart: Later((restart != RestartPolicy::Never).then_some(restart)),
     };
     let mut client = context.connect().await?;
     let deadline = Duration::from_secs(60) + args.wait_ready.unwrap_or_default();
     let result = client.call_within(&request, deadline).await?;
     if !result.success {
-        let code = result.code.as_deref().map(<ErrorCode as posthouse_protocol::code::Code>::from_word);
+        let code = result.code.as_deref().map(ErrorCode::from_word);
         let message = result.error.unwrap_or_else(|| "start it: the daemon gave no reason".to_owned());
         let exit = if code == Some(ErrorCode::Forbidden) { Exit::NotAllowed } else { Exit::Failed };
         return Err(Failure { exit, code, message });
