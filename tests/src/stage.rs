@@ -1,12 +1,18 @@
 //! Sessions without a daemon: the real registry, journal and holders, and a post that notes what it is told. A stage
 //! can die as a daemon does, at any moment, and another one can take its place.
 
-use std::collections::{BTreeMap, HashMap};
+mod failover;
+mod post;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub use failover::{assignment, trouble};
 use nix::sys::signal::Signal;
+use post::{Post, run_post};
+pub use post::{Told, What, injection};
 use posthouse_protocol::payload::{SessionInfo, Spawn};
 use posthouse_protocol::{Evidence, ReceiptState, When};
 use posthoused::failover::command::FailoverCommand;
@@ -14,58 +20,20 @@ use posthoused::harness::catalog::Catalog;
 use posthoused::holder::link::HolderProgram;
 use posthoused::holder::link::{self, HolderEvent, place};
 use posthoused::journal::{EventFilter, Journal, Options, Seq};
-use posthoused::post::command::{Earlier, Injection, PostCommand, Progress, SessionSink, Step};
+use posthoused::post::command::{Earlier, Injection, PostCommand};
 use posthoused::principal::{Kind, Principal};
 use posthoused::session::adopt;
 use posthoused::session::command::{SessionError, Sessions, SessionsCommand, Spawned};
 use posthoused::session::house::House;
 use posthoused::session::injection::header::MarkKey;
 use posthoused::session::registry;
+use posthoused::session::spec::SessionRecord;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::standin::DEFINITION;
 use crate::standin::record::{Entry, entries};
 use crate::world::{PATIENCE, end_all_of, parent, program, signal};
-
-/// One step of one message, as post was told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// The session.
-    pub session: String,
-    /// The message.
-    pub message: Uuid,
-    /// The state, or what it waits for.
-    pub what: What,
-    /// Counts submissions.
-    pub attempt: u32,
-}
-
-impl Told {
-    /// Whether nothing more can be told of it.
-    pub fn is_ending(&self) -> bool {
-        matches!(&self.what, What::Reached(state, ..) if state.is_terminal(false))
-    }
-}
-
-/// What can be told of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    /// It waits for this.
-    Waits(String),
-    /// It is about to be written to this run.
-    Writing(String),
-    /// It reached this state.
-    Reached(ReceiptState, Option<Evidence>, Option<String>),
-}
-
-/// What post knows; outlives the daemons of a stage, as the journal would.
-#[derive(Debug, Default)]
-struct Post {
-    told: Vec<Told>,
-    sinks: HashMap<String, SessionSink>,
-    down: Vec<String>,
-}
 
 /// Holders, a journal and a post; with or without a registry.
 #[derive(Debug)]
@@ -163,6 +131,10 @@ impl Stage {
             .replace("name = \"standin\"", "name = \"mute\"")
             .replace("app = \"standin\"", "app = \"none\"");
         catalog.add("mute.toml", &mute.replace("transcript = \"claude\"", "")).expect("a definition");
+        let shy = definition
+            .replace("name = \"standin\"", "name = \"shy\"")
+            .replace("prompt = [\"--\", \"{prompt}\"]\n", "");
+        catalog.add("shy.toml", &shy).expect("a definition");
         let mut outer: BTreeMap<String, String> =
             std::env::vars().filter(|(name, _)| name == "PATH" || name == "LANG").collect();
         outer.insert("HOME".into(), self.path().to_string_lossy().into_owned());
@@ -234,6 +206,26 @@ impl Stage {
         assert!(looked.await.is_ok(), "only {} of {count} {kind}: {:?}", there(), self.events());
     }
 
+    /// What the journal keeps of a session.
+    pub fn record(&self, name: &str) -> Option<SessionRecord> {
+        let journal = &self.act.as_ref().expect("a registry runs").journal;
+        let records = adopt::records(&journal.reader().expect("a reader")).expect("records");
+        records.into_iter().find(|record| record.spec.name == name)
+    }
+
+    /// Waits until the journal keeps what is wanted of a session.
+    pub async fn wait_record(&self, name: &str, wanted: impl Fn(&SessionRecord) -> bool) -> SessionRecord {
+        let looked = tokio::time::timeout(PATIENCE, async {
+            loop {
+                if let Some(record) = self.record(name).filter(&wanted) {
+                    return record;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        looked.await.unwrap_or_else(|_| panic!("the record is not as wanted: {:?}", self.record(name)))
+    }
+
     /// The next thing that a session asks of failover.
     pub async fn next_failover(&self) -> FailoverCommand {
         let asked = self.act.as_ref().expect("a registry runs").failover.clone();
@@ -280,6 +272,35 @@ impl Stage {
         let (reply, answer) = oneshot::channel();
         self.command(SessionsCommand::List { name: Some(name.into()), reply }).await;
         within(answer).await.pop()
+    }
+
+    /// Waits until a stand-in with this home has recorded something that contains `word`.
+    pub async fn wait_recorded(&self, home: &str, word: &str) {
+        let folder = self.path().join(home).join("projects");
+        let recorded = || {
+            let folders = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+            let files =
+                folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten().flatten());
+            files
+                .map(|file| std::fs::read_to_string(file.path()).unwrap_or_default())
+                .any(|text| text.contains(word))
+        };
+        let looked = tokio::time::timeout(PATIENCE, async {
+            while !recorded() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(looked.await.is_ok(), "{word} was not recorded");
+    }
+
+    /// Waits until a process has ended.
+    pub async fn wait_dead(&self, pid: u32) {
+        let looked = tokio::time::timeout(PATIENCE, async {
+            while crate::world::alive(pid) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(looked.await.is_ok(), "{pid} lives on");
     }
 
     /// Waits until so many messages have been received under a key.
@@ -497,58 +518,6 @@ async fn end(socket: &Path) {
     }
 }
 
-/// A message from `alice`.
-pub fn injection(body: &str, when: When) -> Injection {
-    Injection {
-        message: Uuid::now_v7(),
-        from: "alice".into(),
-        original_to: None,
-        body: body.into(),
-        thread: None,
-        when,
-        plain: false,
-        expects_answer: false,
-        deadline: None,
-        earlier: None,
-    }
-}
-
 async fn within<T>(answer: oneshot::Receiver<T>) -> T {
     tokio::time::timeout(PATIENCE, answer).await.expect("in time").expect("an answer")
-}
-
-async fn run_post(
-    mut commands: mpsc::Receiver<PostCommand>,
-    post: Arc<Mutex<Post>>,
-    changed: watch::Sender<u64>,
-) {
-    while let Some(command) = commands.recv().await {
-        let mut post = post.lock().expect("post");
-        match command {
-            PostCommand::Reserve { reply, .. } => drop(reply.send(Ok(()))),
-            PostCommand::SessionUp { name, sink, .. } => drop(post.sinks.insert(name, sink)),
-            PostCommand::SessionDown { name, .. } => {
-                post.sinks.remove(&name);
-                post.down.push(name);
-            }
-            PostCommand::Progress(Progress { session, message, step }) => {
-                let (what, attempt) = match step {
-                    Step::Waiting { reason } => (What::Waits(reason), 0),
-                    Step::Writing { run, attempt, done } => {
-                        if let Some(done) = done.0 {
-                            let _ = done.send(Ok(()));
-                        }
-                        (What::Writing(run), attempt)
-                    }
-                    Step::Reached { state, evidence, reason, attempt, .. } => {
-                        (What::Reached(state, evidence, reason), attempt)
-                    }
-                };
-                post.told.push(Told { session, message, what, attempt });
-            }
-            _ => {}
-        }
-        drop(post);
-        changed.send_modify(|count| *count += 1);
-    }
 }

@@ -156,9 +156,7 @@ async fn a_harness_that_ended_while_nobody_watched_is_found_with_its_exit() {
     stage.die();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(spawned.pid as i32), nix::sys::signal::Signal::SIGKILL)
         .unwrap();
-    while alive(spawned.pid) {
-        tokio::task::yield_now().await;
-    }
+    stage.wait_dead(spawned.pid).await;
     stage.start().await;
     let info = stage.wait_for_state("agent", "exited").await;
     assert_eq!(info.exit.as_deref(), Some("signal 9"));

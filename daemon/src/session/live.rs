@@ -65,6 +65,8 @@ pub struct Live {
     last_words: Option<u64>,
     /// What the conversation recorded of the user while nobody followed it, without white space.
     heard_before: Vec<String>,
+    /// What was submitted last, as it was typed, until the composer is seen without it.
+    pub last_typed: Option<String>,
     screen: Box<VtScreen>,
     scanner: SignalScanner,
     tracker: ReadinessTracker,
@@ -180,6 +182,7 @@ impl Live {
             written_at: 0,
             last_words: None,
             heard_before: Vec::new(),
+            last_typed: None,
             screen: Box::new(screen),
             scanner: SignalScanner::new(from, answered),
             tracker,

@@ -21,10 +21,14 @@ pub fn look(live: &mut Live, drafting: &mut Drafting, under_way: UnderWay<'_>, n
     let readiness = live.tracker(now).readiness();
     let settled = live.is_settled(now);
     let composer = composer(live, under_way.as_ref().map(|(_, typed)| typed.as_ref()));
+    let is_left_over = composer == Composer::Other && shows_last_typed(live);
+    if !is_left_over && settled && under_way.is_none() {
+        live.last_typed = None;
+    }
     let empty = match composer {
         Composer::Unknown => None,
         Composer::Empty | Composer::Ours => Some(true),
-        Composer::Other => Some(false),
+        Composer::Other => Some(is_left_over),
     };
     let gate = match readiness {
         Readiness::Ready => Gate::Ready,
@@ -51,6 +55,11 @@ fn composer(live: &Live, typed: Option<&str>) -> Composer {
         Some(_) if typed.is_some_and(|typed| tracker.composer_shows(typed)) => Composer::Ours,
         Some(_) => Composer::Other,
     }
+}
+
+/// Whether the composer still shows what was submitted last: a harness may draw later than it reports.
+fn shows_last_typed(live: &Live) -> bool {
+    live.last_typed.as_deref().is_some_and(|typed| live.last_seen().composer_shows(typed))
 }
 
 /// Whether the prompt stands on the screen outside of the composer, however it was wrapped.

@@ -19,8 +19,13 @@ pub enum Directive {
     Fail(Failure),
     /// `DO quote TEXT`: the answer says this.
     Quote(String),
-    /// `DO exit CODE`: it ends.
-    Exit(u8),
+    /// `DO exit CODE`, `DO exit CODE KEY`: it ends with the turn; with a key only if it runs on this one.
+    Exit {
+        /// Its exit code.
+        code: u8,
+        /// Only on this key.
+        only: Option<String>,
+    },
     /// `DO fork`: it leaves a child behind that belongs to nobody.
     Fork,
     /// `DO wedge`: it never reads or draws again.
@@ -78,7 +83,10 @@ fn read(line: &str) -> Option<Directive> {
             _ => return None,
         }),
         "quote" => Directive::Quote(rest.to_owned()),
-        "exit" => Directive::Exit(rest.parse().ok()?),
+        "exit" => {
+            let (code, only) = rest.split_once(' ').map_or((rest, None), |(code, key)| (code, Some(key)));
+            Directive::Exit { code: code.parse().ok()?, only: only.map(str::to_owned) }
+        }
         "fork" => Directive::Fork,
         "wedge" => Directive::Wedge,
         "flood" => Directive::Flood(rest.parse().ok()?),

@@ -108,6 +108,8 @@ struct StandIn {
 struct Turn {
     ends: Instant,
     failure: Option<Failure>,
+    /// The code with which it ends with the turn.
+    exit: Option<u8>,
 }
 
 /// Whether it goes on.
@@ -130,7 +132,10 @@ impl StandIn {
                     return Ok(ExitCode::from(code));
                 }
             }
-            self.go_on()?;
+            if let Flow::Exit(code) = self.go_on()? {
+                self.terminal.report("clear", None, None)?;
+                return Ok(ExitCode::from(code));
+            }
             self.paint()?;
         }
     }
@@ -183,23 +188,21 @@ impl StandIn {
         self.conversation.user(&text)?;
         self.terminal.report("working", None, None)?;
         self.history.push(paint::Line::User(text.clone()));
-        let mut turn = Turn { ends: Instant::now() + TURN, failure: None };
+        let mut turn = Turn { ends: Instant::now() + TURN, failure: None, exit: None };
         if self.is_revoked() {
             turn.failure = Some(Failure::Revoked);
         }
         for directive in directive::directives(&text) {
-            if let Flow::Exit(code) = self.obey(directive, &mut turn)? {
-                return Ok(Flow::Exit(code));
-            }
+            self.obey(directive, &mut turn)?;
         }
         self.turn = Some(turn);
         Ok(Flow::On)
     }
 
-    fn obey(&mut self, directive: Directive, turn: &mut Turn) -> io::Result<Flow> {
-        // Nothing is done with a key that is not accepted.
-        if turn.failure == Some(Failure::Revoked) {
-            return Ok(Flow::On);
+    fn obey(&mut self, directive: Directive, turn: &mut Turn) -> io::Result<()> {
+        // Nothing is done with a key that is not accepted, but it may take its time.
+        if turn.failure == Some(Failure::Revoked) && !matches!(directive, Directive::Slow(_)) {
+            return Ok(());
         }
         match directive {
             Directive::Slow(time) => turn.ends += time,
@@ -209,7 +212,8 @@ impl StandIn {
             Directive::SwallowEnter => self.swallow_enter = true,
             Directive::Fail(failure) => turn.failure = Some(failure),
             Directive::Quote(text) => self.history.push(paint::Line::Prose(text)),
-            Directive::Exit(code) => return Ok(Flow::Exit(code)),
+            Directive::Exit { only: Some(key), .. } if key != self.surroundings.key => {}
+            Directive::Exit { code, .. } => turn.exit = Some(code),
             Directive::Fork => world::fork()?,
             Directive::Wedge => loop {
                 std::thread::park();
@@ -217,7 +221,7 @@ impl StandIn {
             Directive::Flood(bytes) => self.terminal.flood(bytes)?,
             Directive::Reply { to, text } => world::reply(&to, &text)?,
         }
-        Ok(Flow::On)
+        Ok(())
     }
 
     fn open_dialog(&mut self, kind: &str) -> io::Result<()> {
@@ -226,12 +230,16 @@ impl StandIn {
     }
 
     /// Ends a turn whose time has come, and begins the next one that was queued.
-    fn go_on(&mut self) -> io::Result<()> {
+    fn go_on(&mut self) -> io::Result<Flow> {
         let due = self.turn.as_ref().is_some_and(|turn| turn.ends <= Instant::now());
         if !due || self.dialog.is_some() {
-            return Ok(());
+            return Ok(Flow::On);
         }
-        match self.turn.take().and_then(|turn| turn.failure) {
+        let Some(turn) = self.turn.take() else { return Ok(Flow::On) };
+        if let Some(code) = turn.exit {
+            return Ok(Flow::Exit(code));
+        }
+        match turn.failure {
             Some(failure) => {
                 let text = failure.sentence();
                 self.conversation.failed(&failure)?;
@@ -246,9 +254,9 @@ impl StandIn {
         }
         if !self.queue.is_empty() {
             let next = self.queue.remove(0);
-            self.receive(next)?;
+            return self.receive(next);
         }
-        Ok(())
+        Ok(Flow::On)
     }
 
     fn is_revoked(&self) -> bool {

@@ -492,7 +492,12 @@ impl Injector {
                 self.resting = Some(now + REST);
                 self.lanes.put_back(writing.prompt);
             }
-            State::Cancelled if report.steps_done >= 1 => self.active = Active::Stranded(writing.prompt),
+            // Enter was not pressed, also where the terminal went away in between.
+            State::Cancelled | State::Failed { .. }
+                if report.steps_done >= 1 && report.partial_bytes == 0 =>
+            {
+                self.active = Active::Stranded(writing.prompt);
+            }
             State::Cancelled => {
                 self.close_paste(&writing.prompt);
                 let reason = "a dialog appeared while it was being typed".to_owned();

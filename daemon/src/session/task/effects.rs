@@ -80,7 +80,9 @@ impl Task {
             self.record.heard.add(&prompt);
         }
         self.record.owed.retain(|owed| owed.id != prompt.id);
+        let typed = self.injector.typed().map(std::borrow::Cow::into_owned);
         if let Some(live) = self.phase.live_mut() {
+            live.last_typed = typed;
             if live.remembers(&prompt) {
                 let recorded = Event::UserMessage { text: prompt.sought.clone() };
                 let said = Said { events: vec![recorded], is_history: false };
