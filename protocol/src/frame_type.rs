@@ -154,5 +154,9 @@ crate::codes! {
         Diagnose = 129 => "DIAGNOSE",
         /// Answer to DIAGNOSE.
         DiagnoseResponse = 130 => "DIAGNOSE_RESPONSE",
+        /// What was said in a session's conversation.
+        Conversation = 131 => "CONVERSATION",
+        /// Answer to CONVERSATION.
+        ConversationResponse = 132 => "CONVERSATION_RESPONSE",
     }
 }

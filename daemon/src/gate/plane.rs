@@ -70,7 +70,8 @@ pub(super) fn of(kind: FrameType) -> Plane {
         | T::Credential
         | T::RouteExplain
         | T::Shutdown
-        | T::Diagnose => Plane::Request,
+        | T::Diagnose
+        | T::Conversation => Plane::Request,
         T::Welcome
         | T::Deliver
         | T::Busy
@@ -103,7 +104,8 @@ pub(super) fn of(kind: FrameType) -> Plane {
         | T::CredentialResponse
         | T::RouteExplainResponse
         | T::ShutdownResponse
-        | T::DiagnoseResponse => Plane::DaemonOnly,
+        | T::DiagnoseResponse
+        | T::ConversationResponse => Plane::DaemonOnly,
         T::Unknown(_) => Plane::Unknown,
     }
 }

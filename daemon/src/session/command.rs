@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use posthouse_protocol::ErrorCode;
 use posthouse_protocol::payload::{
-    Attach, LogsResponse, RouteExplainResponse, ScreenResponse, SessionInfo, ShutdownResponse, Spawn,
-    WindowSize,
+    Attach, Conversation, ConversationResponse, LogsResponse, RouteExplainResponse, ScreenResponse,
+    SessionInfo, ShutdownResponse, Spawn, WindowSize,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -71,6 +71,15 @@ pub enum SessionsCommand {
         limit: usize,
         /// The answer.
         reply: Reply<LogsResponse>,
+    },
+    /// What was said in the conversation.
+    Conversation {
+        /// Whose, and from where on.
+        request: Conversation,
+        /// Most bytes of text.
+        limit: usize,
+        /// The answer.
+        reply: Reply<ConversationResponse>,
     },
     /// Raw keys of an operator.
     Keys {

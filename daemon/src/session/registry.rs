@@ -160,6 +160,11 @@ impl Registry {
             SessionsCommand::Logs { name, after, limit, reply } => {
                 self.pass(&name, "read the output of", reply, |reply| Order::Logs { after, limit, reply });
             }
+            SessionsCommand::Conversation { request, limit, reply } => {
+                let name = request.name.clone();
+                let order = |reply| Order::Conversation { request, limit, reply };
+                self.pass(&name, "read the conversation of", reply, order);
+            }
             SessionsCommand::Keys { name, data, reply } => {
                 self.pass(&name, "type into", reply, |reply| Order::Keys { data, reply });
             }

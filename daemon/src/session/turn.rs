@@ -134,7 +134,7 @@ impl Turn {
                     begun.extend(self.open.iter().filter(named).map(|open| open.prompt.id));
                     caught.failure = None;
                 }
-                Event::ToolUsed => {
+                Event::ToolUsed { .. } => {
                     for open in self.open.iter_mut().filter(|open| begun.contains(&open.prompt.id)) {
                         open.worked = true;
                     }
@@ -204,6 +204,10 @@ mod tests {
         Event::UserMessage { text: format!("prompt {n}") }
     }
 
+    fn tool() -> Event {
+        Event::ToolUsed { what: "Bash".into() }
+    }
+
     fn error() -> ApiError {
         ApiError { text: "revoked".into(), last: true, ..ApiError::default() }
     }
@@ -257,12 +261,12 @@ mod tests {
         };
         let ended = Event::TurnEnded { aborted: false };
         let mut turn = open(&[1, 2]);
-        let caught = turn.catch_up(&[Event::ToolUsed, user(1), ended.clone(), user(2), Event::ToolUsed]);
+        let caught = turn.catch_up(&[tool(), user(1), ended.clone(), user(2), tool()]);
         assert_eq!(caught, CaughtUp { ended: true, failure: None });
         assert_eq!(worked(&turn.take(true)), [(2, true)]);
 
         let mut turn = open(&[1]);
-        let caught = turn.catch_up(&[Event::ToolUsed, user(1), Event::ApiError(error())]);
+        let caught = turn.catch_up(&[tool(), user(1), Event::ApiError(error())]);
         assert_eq!(caught, CaughtUp { ended: false, failure: Some(error()) });
         assert_eq!(worked(&turn.take(true)), [(1, false)], "the tool was of an earlier turn");
 

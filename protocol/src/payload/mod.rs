@@ -2,6 +2,7 @@
 
 mod attach;
 mod channel;
+mod conversation;
 mod credential;
 mod daemon;
 mod directory;
@@ -16,6 +17,7 @@ mod shadow;
 
 pub use attach::*;
 pub use channel::*;
+pub use conversation::*;
 pub use credential::*;
 pub use daemon::*;
 pub use directory::*;
@@ -143,6 +145,7 @@ payloads! {
     RouteExplain: RouteExplain, RouteExplainResponse: RouteExplainResponse,
     Shutdown: Shutdown, ShutdownResponse: ShutdownResponse,
     Diagnose: Diagnose, DiagnoseResponse: DiagnoseResponse,
+    Conversation: Conversation, ConversationResponse: ConversationResponse,
 }
 
 requests! {
@@ -155,4 +158,5 @@ requests! {
     Screen => ScreenResponse, Logs => LogsResponse, Events => EventsResponse, Attach => AttachResponse,
     Credential => CredentialResponse, RouteExplain => RouteExplainResponse,
     Shutdown => ShutdownResponse, Diagnose => DiagnoseResponse,
+    Conversation => ConversationResponse,
 }

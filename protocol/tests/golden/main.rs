@@ -20,7 +20,15 @@ use posthouse_protocol::{Encoding, Frame, FrameType};
 use sample::Sample;
 
 fn samples() -> Vec<Sample> {
-    [message::samples(), session::samples(), daemon::samples(), asks::samples(), later::samples()].concat()
+    [
+        message::samples(),
+        session::samples(),
+        daemon::samples(),
+        asks::samples(),
+        later::samples(),
+        session::later(),
+    ]
+    .concat()
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Sessions and their terminals.
 
 use posthouse_protocol::payload::{
-    Attach, AttachResponse, Blocked, Detach, EnvVar, Input, ListSessions, ListSessionsResponse, ListWorkers,
-    ListWorkersResult, Logs, LogsResponse, Notice, Output, Release, ReleaseResult, Resize, Screen,
-    ScreenResponse, SendInput, SendInputResult, SessionInfo, Spawn, SpawnResult, Trouble, WindowSize,
-    WorkerInfo,
+    Attach, AttachResponse, Blocked, Conversation, ConversationResponse, Detach, EnvVar, Input, ListSessions,
+    ListSessionsResponse, ListWorkers, ListWorkersResult, Logs, LogsResponse, Notice, Output, Release,
+    ReleaseResult, Resize, Said, Screen, ScreenResponse, SendInput, SendInputResult, SessionInfo, Spawn,
+    SpawnResult, Trouble, WindowSize, WorkerInfo,
 };
 use posthouse_protocol::{Blob, Later};
 
@@ -181,5 +181,22 @@ fn terminal() -> Vec<Sample> {
         sample(Resize { name: name(), size: SIZE }),
         sample(Detach { name: name(), reason: Some("the session ended".into()) }),
         sample(Notice { name: name(), text: TEXT.into(), state: "moving".into() }),
+    ]
+}
+
+/// After everything that was there before them, so that the file of fixtures only grows.
+pub fn later() -> Vec<Sample> {
+    let cursor = || Some("conv-1/4096".to_owned());
+    vec![
+        sample(Conversation { name: "bob".into(), after: cursor(), at_end: Some(true) }),
+        bare(Conversation { name: "bob".into(), ..Conversation::default() }),
+        sample(ConversationResponse {
+            name: "bob".into(),
+            conversation: Some("conv-1".into()),
+            said: vec![Said { role: "agent".into(), text: TEXT.into() }],
+            next: cursor(),
+            more: true,
+        }),
+        bare(ConversationResponse { name: "bob".into(), ..ConversationResponse::default() }),
     ]
 }

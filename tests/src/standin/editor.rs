@@ -17,6 +17,8 @@ pub enum Key {
     EraseLine,
     /// Ctrl-C.
     Interrupt,
+    /// Escape by itself.
+    Escape,
     /// The terminal says how many rows and columns it has.
     Size(usize, usize),
 }
@@ -69,6 +71,7 @@ impl Keys {
                 Some((Some(Key::Paste(text)), PASTE_BEGIN.len() + end + PASTE_END.len()))
             }
             0x1b if PASTE_BEGIN.starts_with(bytes) && bytes.len() > 1 => None,
+            0x1b if bytes.len() == 1 => single(Key::Escape),
             0x1b => {
                 let length = sequence(bytes);
                 Some((size(bytes.get(..length).unwrap_or_default()), length))

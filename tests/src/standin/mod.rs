@@ -167,6 +167,7 @@ impl StandIn {
             }
             Key::Interrupt if self.editor.is_empty() && self.turn.is_none() => return Ok(Flow::Exit(0)),
             Key::Interrupt => self.editor.clear(),
+            Key::Escape => self.interrupt()?,
             Key::Paste(text) => {
                 self.editor.paste(&text);
                 if std::mem::take(&mut self.ambush) {
@@ -180,6 +181,16 @@ impl StandIn {
             Key::Size(..) => {}
         }
         Ok(Flow::On)
+    }
+
+    /// The turn that runs, if one does, is broken off.
+    fn interrupt(&mut self) -> io::Result<()> {
+        if self.turn.take().is_some() {
+            self.conversation.interrupted()?;
+            self.history.push(paint::Line::Prose("Interrupted.".into()));
+            self.terminal.report("idle", None, None)?;
+        }
+        Ok(())
     }
 
     /// A message was submitted: a turn begins.

@@ -104,7 +104,7 @@ impl Conversation {
     }
 
     pub fn tool(&mut self) -> io::Result<()> {
-        let block = json!({ "type": "tool_use", "name": "Bash" });
+        let block = json!({ "type": "tool_use", "name": "Bash", "input": { "command": "true" } });
         self.write(json!({ "type": "assistant", "message": { "role": "assistant", "content": [block] } }))
     }
 
@@ -112,6 +112,10 @@ impl Conversation {
         let block = json!({ "type": "text", "text": text });
         self.write(json!({ "type": "assistant", "message": { "role": "assistant", "content": [block] } }))?;
         self.write(json!({ "type": "system", "subtype": "turn_duration", "durationMs": 1 }))
+    }
+
+    pub fn interrupted(&mut self) -> io::Result<()> {
+        self.user("[Request interrupted by user]")
     }
 
     pub fn failed(&mut self, failure: &Failure) -> io::Result<()> {

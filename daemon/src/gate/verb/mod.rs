@@ -5,6 +5,7 @@
 //! are handed on as they come.
 
 mod agents;
+mod conversation;
 mod credential;
 mod diagnose;
 mod events;
@@ -31,9 +32,9 @@ mod workers;
 use std::sync::Arc;
 
 use posthouse_protocol::payload::{
-    Credential, CredentialResponse, Diagnose, Events, Health, Inbox, ListAgents, ListConnectedAgents,
-    ListSessions, ListWorkers, Logs, MessagesQuery, Metrics, Receipts, Release, RemoveAgent, RouteExplain,
-    Screen, SendInput, Shutdown, Spawn, Status,
+    Conversation, Credential, CredentialResponse, Diagnose, Events, Health, Inbox, ListAgents,
+    ListConnectedAgents, ListSessions, ListWorkers, Logs, MessagesQuery, Metrics, Receipts, Release,
+    RemoveAgent, RouteExplain, Screen, SendInput, Shutdown, Spawn, Status,
 };
 use posthouse_protocol::{ErrorCode, Frame, FrameType, Request, Violation};
 use serde::Serialize;
@@ -104,6 +105,7 @@ pub(super) async fn take(frame: Frame, caller: Caller, slots: &Arc<Semaphore>) -
         FrameType::RouteExplain => start::<RouteExplain>(&frame, caller, slots),
         FrameType::Shutdown => start::<Shutdown>(&frame, caller, slots),
         FrameType::Diagnose => start::<Diagnose>(&frame, caller, slots),
+        FrameType::Conversation => start::<Conversation>(&frame, caller, slots),
         kind => Err(Violation::warning(ErrorCode::BadRequest, format!("{kind} is not a request"))),
     };
     taken.err().map(|violation| violation.about(id))

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ApiError, Event, Lines};
+use super::{ApiError, Event, Lines, tool};
 
 /// What an interrupted turn leaves as a message of the user's.
 const INTERRUPTED: &str = "[Request interrupted by user";
@@ -62,9 +62,7 @@ impl Lines for Conversation {
         match (line.kind.as_str(), line.subtype.as_str()) {
             ("user", _) if !line.is_meta => user(&line, events),
             ("assistant", _) if line.is_api_error_message => events.push(Event::ApiError(last_error(line))),
-            ("assistant", _) if blocks(&line).iter().any(|block| kind(block) == "tool_use") => {
-                events.push(Event::ToolUsed);
-            }
+            ("assistant", _) => events.extend(blocks(&line).iter().filter_map(said)),
             ("queue-operation", _) if line.operation == "enqueue" => {
                 let text = line.content.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
                 events.push(Event::Queued { text });
@@ -88,6 +86,23 @@ fn user(line: &Line, events: &mut Vec<Event>) {
     } else if !text.is_empty() {
         events.push(Event::TurnStarted);
         events.push(Event::UserMessage { text });
+    }
+}
+
+/// A block of the model's answer.
+fn said(block: &Value) -> Option<Event> {
+    let text = |value: &Value, name: &str| value.get(name)?.as_str().map(str::to_owned);
+    match kind(block) {
+        "text" => {
+            text(block, "text").filter(|text| !text.is_empty()).map(|text| Event::AgentMessage { text })
+        }
+        "tool_use" => {
+            let input = block.get("input");
+            let on = ["command", "file_path", "path", "pattern", "url", "description"];
+            let on = on.iter().find_map(|name| text(input?, name));
+            Some(Event::ToolUsed { what: tool(&text(block, "name").unwrap_or_default(), on.as_deref()) })
+        }
+        _ => None,
     }
 }
 

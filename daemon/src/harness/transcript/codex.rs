@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ApiError, Event, Lines};
+use super::{ApiError, Event, Lines, tool};
 
 /// Reads a rollout. Remembers the last rate limits told, since the failure itself has no reset time.
 #[derive(Debug, Default)]
@@ -51,9 +51,12 @@ impl Lines for Rollout {
             }
             ("event_msg", "token_count") => self.note_limits(payload.get("rate_limits")),
             ("event_msg", "item_completed") => {
-                events.extend(payload.get("item").and_then(user_message));
+                events.extend(payload.get("item").and_then(message));
             }
-            ("response_item", item) if item.ends_with("_call") => events.push(Event::ToolUsed),
+            ("response_item", item) if item.ends_with("_call") => {
+                let on = string(&payload, "input").or_else(|| string(&payload, "arguments"));
+                events.push(Event::ToolUsed { what: tool(text(&payload, "name"), on.as_deref()) });
+            }
             _ => {}
         }
     }
@@ -93,13 +96,16 @@ impl Rollout {
     }
 }
 
-fn user_message(item: &Value) -> Option<Event> {
-    if text(item, "type") != "UserMessage" {
-        return None;
-    }
+/// What the user or the model said.
+fn message(item: &Value) -> Option<Event> {
     let blocks = item.get("content")?.as_array()?;
-    let text: Vec<&str> = blocks.iter().filter_map(|block| block.get("text")?.as_str()).collect();
-    Some(Event::UserMessage { text: text.join("\n") })
+    let words: Vec<&str> = blocks.iter().filter_map(|block| block.get("text")?.as_str()).collect();
+    let said = words.join("\n");
+    match text(item, "type") {
+        "UserMessage" => Some(Event::UserMessage { text: said }),
+        "AgentMessage" => Some(Event::AgentMessage { text: said }),
+        _ => None,
+    }
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {

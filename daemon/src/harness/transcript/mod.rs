@@ -5,6 +5,7 @@ pub mod claude;
 pub mod codex;
 pub mod copy;
 pub mod find;
+pub mod page;
 pub mod resume;
 pub mod tail;
 
@@ -33,7 +34,15 @@ pub enum Event {
         aborted: bool,
     },
     /// The model used a tool: submitting the same message again could do work twice.
-    ToolUsed,
+    ToolUsed {
+        /// Its name, and what it was used on as far as that is a short word.
+        what: String,
+    },
+    /// The model said something to the user.
+    AgentMessage {
+        /// The text.
+        text: String,
+    },
     /// A request to the provider failed.
     ApiError(ApiError),
 }
@@ -59,4 +68,15 @@ pub struct ApiError {
 pub trait Lines: Send {
     /// What `line`, without its line feed, says. A line that isn't understood says nothing.
     fn read(&mut self, line: &[u8], events: &mut Vec<Event>);
+}
+
+/// Most characters of what a tool was used on.
+const TOOL_DETAIL: usize = 120;
+
+/// How a tool's use is told: its name, and the first line of what it was used on.
+fn tool(name: &str, on: Option<&str>) -> String {
+    let name = if name.is_empty() { "tool" } else { name };
+    let on: String =
+        on.and_then(|on| on.lines().next()).unwrap_or_default().chars().take(TOOL_DETAIL).collect();
+    if on.is_empty() { name.to_owned() } else { format!("{name}: {on}") }
 }

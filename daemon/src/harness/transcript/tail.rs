@@ -14,7 +14,7 @@ use crate::harness::error::HarnessError;
 const POLL_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A longer line is passed over: a tool's output, never a message.
-const LONGEST_LINE: usize = 16 * 1024 * 1024;
+pub(super) const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
 /// Reads a conversation file from an offset on, line by line. A line that is still being written is kept until
 /// it is whole.
@@ -29,11 +29,7 @@ pub struct Tail {
 impl Tail {
     /// Follows `path` from the byte `offset`, the start of a line. `None` for a harness whose files aren't known.
     pub fn new(kind: TranscriptKind, path: &Path, offset: u64) -> Option<Self> {
-        let lines: Box<dyn Lines> = match kind {
-            TranscriptKind::None => return None,
-            TranscriptKind::Codex => Box::<Rollout>::default(),
-            TranscriptKind::Claude => Box::<Conversation>::default(),
-        };
+        let lines = lines_of(kind)?;
         Some(Self { path: path.to_owned(), lines, offset, partial: Vec::new(), skipping: false })
     }
 
@@ -90,6 +86,15 @@ impl Tail {
             }
         }
         events
+    }
+}
+
+/// What reads the lines of this kind of file; `None` for a harness whose files aren't known.
+pub(super) fn lines_of(kind: TranscriptKind) -> Option<Box<dyn Lines>> {
+    match kind {
+        TranscriptKind::None => None,
+        TranscriptKind::Codex => Some(Box::<Rollout>::default()),
+        TranscriptKind::Claude => Some(Box::<Conversation>::default()),
     }
 }
 
@@ -185,14 +190,16 @@ mod tests {
             r#"{"type":"user","message":{"content":[{"type":"tool_result","content":"Please run /login"}]}}"#,
             "\n",
         );
-        assert_eq!(events(TranscriptKind::Claude, lines.as_bytes()), []);
+        let quoted = Event::AgentMessage { text: r#"API Error: 401 {"isApiErrorMessage":true}"#.into() };
+        assert_eq!(events(TranscriptKind::Claude, lines.as_bytes()), [quoted]);
         let lines = concat!(
             r#"{"type":"response_item","payload":{"type":"message","role":"assistant","content":[{"type":"output_text","text":"\"task_complete\" error"}]}}"#,
             "\n",
             r#"{"type":"event_msg","payload":{"type":"item_completed","item":{"type":"AgentMessage","content":[{"type":"Text","text":"usage_limit_exceeded"}]}}}"#,
             "\n",
         );
-        assert_eq!(events(TranscriptKind::Codex, lines.as_bytes()), []);
+        let quoted = Event::AgentMessage { text: "usage_limit_exceeded".into() };
+        assert_eq!(events(TranscriptKind::Codex, lines.as_bytes()), [quoted]);
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Task {
                 Event::SessionId(id) => self.note_conversation(id),
                 Event::UserMessage { text } | Event::Queued { text } => self.recorded(&text, now).await,
                 _ if said.is_history => {}
-                Event::ToolUsed => {
+                Event::ToolUsed { .. } => {
                     if live.record.turn.tool_ran() {
                         self.keep();
                     }
@@ -111,7 +111,10 @@ impl Task {
                     live.suspicion.recorded(error, now);
                 }
                 Event::TurnEnded { aborted: false } if live.definition.status.is_none() => self.turn_done(),
-                Event::TurnStarted | Event::TurnEnded { .. } | Event::ApiError(_) => {}
+                Event::AgentMessage { .. }
+                | Event::TurnStarted
+                | Event::TurnEnded { .. }
+                | Event::ApiError(_) => {}
             }
         }
     }

@@ -8,6 +8,7 @@ mod lifecycle;
 mod order;
 mod phase;
 mod publish;
+mod recount;
 mod restarting;
 mod view;
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use posthouse_protocol::payload::{Attach, LogsResponse, RouteExplainResponse, ScreenResponse, WindowSize};
+use posthouse_protocol::payload::{
+    Attach, Conversation, ConversationResponse, LogsResponse, RouteExplainResponse, ScreenResponse,
+    WindowSize,
+};
 use uuid::Uuid;
 
 use crate::failover::command::{Choice, Instruction};
@@ -47,6 +50,15 @@ pub enum Order {
         limit: usize,
         /// The answer.
         reply: Reply<LogsResponse>,
+    },
+    /// What was said in the conversation.
+    Conversation {
+        /// From where on.
+        request: Conversation,
+        /// Most bytes of text.
+        limit: usize,
+        /// The answer.
+        reply: Reply<ConversationResponse>,
     },
     /// Raw keys.
     Keys {

@@ -44,6 +44,7 @@ impl Task {
                 let _ = reply.send(self.screen(ansi));
             }
             Order::Logs { after, limit, reply } => self.logs(after, limit, reply),
+            Order::Conversation { request, limit, reply } => self.recount(request, limit, reply),
             Order::Keys { data, reply } => self.keys(data, Some(reply)),
             Order::Attach { attach, request, conn, outbox, reply } => {
                 let _ = reply.send(Ok(()));

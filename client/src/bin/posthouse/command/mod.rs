@@ -1,5 +1,6 @@
 //! The verbs. Each file holds a verb's arguments, its request and what it prints.
 
+mod acp;
 mod attach;
 mod completions;
 mod credential;
@@ -43,6 +44,7 @@ pub enum Command {
     Route(route::Args),
     Failure(failure::Args),
     Mcp(mcp::Args),
+    Acp(acp::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -66,6 +68,7 @@ impl Command {
             Self::Release(args) => release::run(context, args).await,
             Self::Credential(args) => credential::run(context, args).await,
             Self::Route(args) => route::run(context, args).await,
+            Self::Acp(args) => acp::run(context, args).await,
             Self::Mcp(args) => mcp::run(context, args),
             Self::Failure(args) => failure::run(context, args),
             Self::Completions(args) => completions::run(context, &args),

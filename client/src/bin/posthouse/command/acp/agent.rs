@@ -1,0 +1,517 @@
+//! The agent that the editor sees.
+
+use std::io::{self, BufRead, Read};
+use std::time::{Duration, Instant};
+
+use posthouse_protocol::payload::{
+    Conversation, Event, ListSessions, Receipts, Said, Screen, SendInput, SessionInfo, Spawn,
+};
+use posthouse_protocol::{Frame, FrameType, Later, Receipt};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::Args;
+use super::content::{self, Block, Narrator, squeezed};
+use super::daemon::{self, Daemon};
+use super::rpc::{self, Answer, Call, Code, Refusal};
+use super::turn::{End, Turn};
+use crate::context::Context;
+use crate::exit::Failure;
+
+/// The version of the protocol that is spoken.
+const VERSION: u16 = 1;
+/// How often the session is looked at while a prompt runs, and otherwise.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
+/// A harness may write down its last words a moment after it has said that the turn is over.
+const LAST_WORDS: Duration = Duration::from_millis(150);
+/// Looks for last words.
+const LAST_LOOKS: usize = 4;
+/// The key that stops a turn in every harness that has one.
+const STOP: &str = "\u{1b}";
+
+/// One editor and one session.
+pub struct Agent<'a> {
+    context: &'a Context,
+    args: Args,
+    daemon: Option<Daemon>,
+    view: Option<View>,
+    turns: Vec<Turn>,
+    narrator: Narrator,
+}
+
+/// What was told of the session so far.
+#[derive(Debug, Default)]
+struct View {
+    /// How far the conversation was told.
+    cursor: Option<String>,
+    /// The conversation can't be read: what the screen shows is told instead.
+    blind: bool,
+    /// When the last trouble that was told arose, Unix milliseconds.
+    trouble_at: u64,
+    /// The dialog that was told last.
+    blocked: Option<String>,
+}
+
+/// Parameters that name the session.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    session_id: String,
+}
+
+#[derive(Deserialize)]
+struct New {
+    cwd: std::path::PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Prompt {
+    session_id: String,
+    prompt: Vec<Block>,
+}
+
+impl<'a> Agent<'a> {
+    /// An agent; nothing is connected yet.
+    pub fn new(context: &'a Context, args: Args) -> Self {
+        Self { context, args, daemon: None, view: None, turns: Vec::new(), narrator: Narrator::default() }
+    }
+
+    /// Serves the editor until it closes its end.
+    pub async fn serve(mut self) -> Result<(), Failure> {
+        let mut lines = lines();
+        let mut look_at = Instant::now();
+        loop {
+            let daemon = self.daemon.as_mut().filter(|_| self.view.is_some());
+            tokio::select! {
+                line = lines.recv() => match line {
+                    Some(line) => self.call(&line?).await?,
+                    None => return Ok(()),
+                },
+                frame = next(daemon) => match frame {
+                    Ok(frame) => self.frame(&frame),
+                    Err(e) if daemon::is_away(&e) => self.reconnect().await?,
+                    Err(e) => return Err(e.into()),
+                },
+                () = tokio::time::sleep_until(look_at.into()), if self.view.is_some() => {}
+            }
+            if self.view.is_some() && Instant::now() >= look_at {
+                self.look().await?;
+                look_at = Instant::now() + if self.turns.is_empty() { LOOKS.1 } else { LOOKS.0 };
+            } else if !self.turns.is_empty() {
+                look_at = look_at.min(Instant::now() + LOOKS.0);
+            }
+        }
+    }
+
+    async fn call(&mut self, line: &str) -> io::Result<()> {
+        if line.trim().is_empty() {
+            return Ok(());
+        }
+        let call = match Call::read(line) {
+            Ok(call) => call,
+            Err(refusal) => return rpc::answer(&Value::Null, Err(refusal)),
+        };
+        let Some(method) = call.method.as_deref() else { return Ok(()) };
+        let Some(id) = call.id.clone() else {
+            if matches!(method, "session/cancel" | "$/cancel_request") {
+                self.cancel().await;
+            }
+            return Ok(());
+        };
+        let answer = match method {
+            "initialize" => Ok(capabilities()),
+            "session/new" => self.open_new(&call).await,
+            "session/load" => self.load(&call).await,
+            "session/resume" => self.resume(&call).await,
+            "session/list" => self.list().await,
+            // Answered when the turn ends.
+            "session/prompt" => match self.prompt(&call, &id).await {
+                Ok(()) => return Ok(()),
+                Err(refusal) => Err(refusal),
+            },
+            other => Err(Refusal::new(Code::Method, format!("there is no method {other}"))),
+        };
+        rpc::answer(&id, answer)
+    }
+
+    async fn open_new(&mut self, call: &Call) -> Answer {
+        let new: New = call.params()?;
+        if self.info().await?.is_none_or(|info| matches!(info.state.as_str(), "exited" | "failed")) {
+            self.spawn(&new).await?;
+        }
+        self.open(true).await?;
+        Ok(json!({ "sessionId": self.args.name }))
+    }
+
+    async fn load(&mut self, call: &Call) -> Answer {
+        self.find(&call.params::<Named>()?.session_id).await?;
+        self.open(false).await?;
+        self.read_on().await?;
+        Ok(json!({}))
+    }
+
+    async fn resume(&mut self, call: &Call) -> Answer {
+        self.find(&call.params::<Named>()?.session_id).await?;
+        self.open(true).await?;
+        Ok(json!({}))
+    }
+
+    async fn list(&mut self) -> Answer {
+        let info = self.info().await?;
+        let sessions: Vec<Value> = info
+            .into_iter()
+            .map(|info| json!({ "sessionId": info.name, "cwd": info.cwd, "title": info.task }))
+            .collect();
+        Ok(json!({ "sessions": sessions }))
+    }
+
+    async fn prompt(&mut self, call: &Call, id: &Value) -> Result<(), Refusal> {
+        let prompt: Prompt = call.params()?;
+        if prompt.session_id != self.args.name || self.view.is_none() {
+            return Err(self.not_open(&prompt.session_id));
+        }
+        let text = content::message(&prompt.prompt).map_err(|why| Refusal::new(Code::Params, why))?;
+        let daemon = self.daemon().await?;
+        let send = daemon.send(&text).await?;
+        self.turns.push(Turn::new(id.clone(), send, squeezed(&text)));
+        Ok(())
+    }
+
+    /// Stops the turn, and with it every prompt that waits.
+    async fn cancel(&mut self) {
+        let now = Instant::now();
+        let running = self.turns.iter_mut().fold(false, |running, turn| turn.cancel(now) | running);
+        if !running {
+            return;
+        }
+        let keys = SendInput { name: self.args.name.clone(), data: STOP.to_owned() };
+        let told = match self.daemon().await {
+            Ok(daemon) => daemon.order(&keys).await,
+            Err(failure) => Err(failure),
+        };
+        let refused = match told {
+            Ok(result) => result.error,
+            Err(failure) => Some(failure.message),
+        };
+        if let Some(why) = refused {
+            eprintln!("posthouse: the session was not told to stop: {}", crate::escape::line(&why));
+        }
+    }
+
+    async fn daemon(&mut self) -> Result<&mut Daemon, Failure> {
+        if self.daemon.is_none() {
+            self.daemon = Some(Daemon::connect(self.context, &self.args.name).await?);
+        }
+        self.daemon.as_mut().ok_or_else(|| Failure::new(crate::exit::Exit::Failed, "connect"))
+    }
+
+    async fn ask<R: posthouse_protocol::Request>(&mut self, request: &R) -> Result<R::Response, Failure> {
+        let context = self.context;
+        let before = self.daemon().await?.reconnects();
+        let answer = self.daemon().await?.ask(context, request).await;
+        if self.daemon().await?.reconnects() != before {
+            self.catch_up().await?;
+        }
+        answer
+    }
+
+    async fn info(&mut self) -> Result<Option<SessionInfo>, Failure> {
+        let request = ListSessions { name: Some(self.args.name.clone()) };
+        Ok(self.ask(&request).await?.sessions.into_iter().next())
+    }
+
+    async fn find(&mut self, id: &str) -> Result<(), Refusal> {
+        if id != self.args.name || self.info().await?.is_none() {
+            return Err(self.not_open(id));
+        }
+        Ok(())
+    }
+
+    fn not_open(&self, id: &str) -> Refusal {
+        let name = &self.args.name;
+        let why = if id == name { "it is not open" } else { "this is another" };
+        Refusal::new(Code::NotFound, format!("there is no session {id} here: {why} ({name})"))
+    }
+
+    async fn spawn(&mut self, new: &New) -> Result<(), Refusal> {
+        let Args { name, harness, route, trust } = &self.args;
+        if harness.is_none() && route.is_none() {
+            let message = format!(
+                "no session {name} runs; start it with `posthouse spawn {name} --harness codex`, or give this \
+                 command a --harness"
+            );
+            return Err(Refusal::new(Code::NotFound, message));
+        }
+        let request = Spawn {
+            name: name.clone(),
+            cli: None,
+            task: None,
+            team: None,
+            cwd: Some(new.cwd.to_string_lossy().into_owned()),
+            model: None,
+            spawner_name: None,
+            interactive: None,
+            harness: harness.clone(),
+            route: route.clone(),
+            args: Vec::new(),
+            env: Vec::new(),
+            trust: trust.then_some(true),
+            allow: Vec::new(),
+            size: None,
+            wait_ready_ms: None,
+            restart: Later(None),
+        };
+        let result = self.daemon().await?.order(&request).await?;
+        let reason = || result.error.unwrap_or_else(|| "the daemon gave no reason".to_owned());
+        if result.success { Ok(()) } else { Err(Refusal::new(Code::Internal, reason())) }
+    }
+
+    /// Begins to tell of the session, from its beginning or `from_now`.
+    async fn open(&mut self, from_now: bool) -> Result<(), Failure> {
+        let at_end = from_now.then_some(true);
+        let request = Conversation { name: self.args.name.clone(), after: None, at_end };
+        let told = self.ask(&request).await?;
+        let known = self.info().await?;
+        self.narrator = Narrator::default();
+        self.view = Some(View {
+            cursor: told.next.filter(|_| from_now),
+            trouble_at: known.and_then(|info| info.trouble).map_or(0, |trouble| trouble.at),
+            ..View::default()
+        });
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: &Frame) {
+        match frame.header.kind {
+            FrameType::Receipt => {
+                if let Ok(receipt) = frame.body.decode::<Receipt>() {
+                    self.turns.iter_mut().for_each(|turn| turn.receipt(&receipt));
+                }
+            }
+            FrameType::Event => {
+                if let Ok(event) = frame.body.decode::<Event>() {
+                    self.event(&event);
+                }
+            }
+            FrameType::Error => {
+                let refused = self.turns.iter_mut().find(|turn| turn.send == frame.header.id);
+                if let Some(turn) = refused {
+                    turn.fail(posthouse_client::connection::refused(frame).to_string());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.turns.iter_mut().for_each(|turn| turn.turn_ended(event.at));
+        if let Some(daemon) = &mut self.daemon {
+            daemon.saw(event);
+        }
+    }
+
+    /// The daemon went; sessions and accepted messages did not.
+    async fn reconnect(&mut self) -> Result<(), Failure> {
+        let context = self.context;
+        let missed = self.daemon().await?.reconnect(context).await?;
+        missed.iter().for_each(|event| self.event(event));
+        self.catch_up().await
+    }
+
+    /// Learns what became of the prompts while there was no connection.
+    async fn catch_up(&mut self) -> Result<(), Failure> {
+        let sends: Vec<String> = self.turns.iter().map(|turn| turn.send.clone()).collect();
+        for send in sends {
+            let request = Receipts { message: None, client_id: Some(send.clone()) };
+            let known = self.daemon().await?.order(&request).await?;
+            let Some(turn) = self.turns.iter_mut().find(|turn| turn.send == send) else { continue };
+            if known.receipts.is_empty() {
+                turn.fail("the daemon ended before it had the prompt; send it again".to_owned());
+            }
+            known.receipts.iter().for_each(|receipt| turn.receipt(receipt));
+        }
+        Ok(())
+    }
+
+    /// Tells what is new in the session, and answers the prompts that have ended.
+    async fn look(&mut self) -> Result<(), Failure> {
+        let info = self.info().await?;
+        self.read_on().await?;
+        if let Some(info) = &info {
+            self.warn(info)?;
+        }
+        let watched =
+            info.as_ref().is_some_and(|info| self.turns.iter().any(|turn| turn.watches_screen(info)));
+        let screen = if watched { Some(self.screen().await?) } else { None };
+        let now = Instant::now();
+        let mut ended = Vec::new();
+        self.turns.retain_mut(|turn| match turn.look(info.as_ref(), screen.clone(), now) {
+            Some(end) => {
+                ended.push((turn.request.clone(), end));
+                false
+            }
+            None => true,
+        });
+        if ended.is_empty() {
+            return Ok(());
+        }
+        self.last_words().await?;
+        for (request, end) in ended {
+            let reason = |word: &str| Ok(json!({ "stopReason": word }));
+            let answer = match end {
+                End::Turn => reason("end_turn"),
+                End::Cancelled { queued } => {
+                    if queued {
+                        let name = &self.args.name;
+                        self.notice(&format!(
+                            "{name} was not ready for the prompt; it is typed once {name} is"
+                        ))?;
+                    }
+                    reason("cancelled")
+                }
+                End::Failed(why) => Err(Refusal::new(Code::Internal, why)),
+            };
+            rpc::answer(&request, answer)?;
+        }
+        Ok(())
+    }
+
+    /// Reads on until the harness has nothing more to say.
+    async fn last_words(&mut self) -> Result<(), Failure> {
+        let mut silent = 0;
+        for _ in 0..LAST_LOOKS {
+            silent = if self.read_on().await? { 0 } else { silent + 1 };
+            if silent == 2 {
+                break;
+            }
+            tokio::time::sleep(LAST_WORDS).await;
+        }
+        if self.view.as_ref().is_some_and(|view| view.blind) {
+            let screen = self.screen().await?.join("\n");
+            let said = Said { role: "agent".to_owned(), text: format!("```\n{}\n```", screen.trim_end()) };
+            self.tell(&said)?;
+        }
+        let settled = self.narrator.end_turn();
+        self.update(&settled)
+    }
+
+    /// Tells what the conversation holds beyond what was told. Whether there was anything.
+    async fn read_on(&mut self) -> Result<bool, Failure> {
+        let mut any = false;
+        loop {
+            let Some(view) = &self.view else { return Ok(any) };
+            let request =
+                Conversation { name: self.args.name.clone(), after: view.cursor.clone(), at_end: None };
+            let told = match self.ask(&request).await {
+                // A session that was released has no conversation; whoever waits for it is told so elsewhere.
+                Err(failure) if failure.code == Some(posthouse_protocol::ErrorCode::NoSuchSession) => {
+                    return Ok(any);
+                }
+                other => other?,
+            };
+            if let Some(view) = &mut self.view {
+                view.blind = told.conversation.is_none();
+                view.cursor = told.next.or(view.cursor.take());
+            }
+            for said in &told.said {
+                any = true;
+                self.tell(said)?;
+            }
+            if !told.more {
+                return Ok(any);
+            }
+        }
+    }
+
+    fn tell(&mut self, said: &Said) -> Result<(), Failure> {
+        // The editor shows its own prompt already.
+        let own = |turn: &Turn| said.role == "user" && squeezed(&said.text).contains(&turn.prompt);
+        if self.turns.iter().any(own) {
+            return Ok(());
+        }
+        let updates = self.narrator.tell(said);
+        self.update(&updates)
+    }
+
+    /// What a person has to know: the session waits for someone, or something failed.
+    fn warn(&mut self, info: &SessionInfo) -> Result<(), Failure> {
+        let Some(view) = &mut self.view else { return Ok(()) };
+        let mut notices = Vec::new();
+        let blocked = info.blocked.as_ref().filter(|_| info.state == "blocked");
+        let dialog = blocked.map(|b| b.request_id.clone().unwrap_or_else(|| b.kind.clone()));
+        if let (Some(blocked), true) = (blocked, dialog != view.blocked) {
+            let what = blocked.message.as_deref().unwrap_or(&blocked.kind);
+            notices.push(format!("{} waits for a person ({what}): posthouse attach {0}", info.name));
+        }
+        view.blocked = dialog;
+        if let Some(trouble) = info.trouble.as_ref().filter(|trouble| trouble.at > view.trouble_at) {
+            view.trouble_at = trouble.at;
+            let repair = trouble.repair.as_deref().map(|r| format!(" · repair: {r}")).unwrap_or_default();
+            notices.push(format!("{}{repair}", trouble.message));
+        }
+        notices.iter().try_for_each(|notice| self.notice(notice))
+    }
+
+    fn notice(&mut self, text: &str) -> Result<(), Failure> {
+        let update = self.narrator.notice(text);
+        self.update(&[update])
+    }
+
+    async fn screen(&mut self) -> Result<Vec<String>, Failure> {
+        let request = Screen { name: self.args.name.clone(), ansi: None };
+        Ok(self.ask(&request).await?.rows)
+    }
+
+    fn update(&self, updates: &[Value]) -> Result<(), Failure> {
+        updates.iter().try_for_each(|update| rpc::update(&self.args.name, update)).map_err(Failure::from)
+    }
+}
+
+fn capabilities() -> Value {
+    json!({
+        "protocolVersion": VERSION,
+        "agentCapabilities": {
+            "loadSession": true,
+            "promptCapabilities": { "image": false, "audio": false, "embeddedContext": true },
+            "sessionCapabilities": { "list": {}, "resume": {} },
+        },
+        "agentInfo": { "name": "posthouse", "title": "Posthouse", "version": env!("CARGO_PKG_VERSION") },
+        "authMethods": [],
+    })
+}
+
+/// The daemon's next frame; never, where no session is open.
+async fn next(daemon: Option<&mut Daemon>) -> Result<Frame, posthouse_client::ClientError> {
+    match daemon {
+        Some(daemon) => daemon.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The lines of standard input, read by a thread of their own.
+fn lines() -> mpsc::Receiver<io::Result<String>> {
+    let (sender, lines) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        loop {
+            let mut line = String::new();
+            let most = u64::try_from(rpc::LONGEST).unwrap_or(u64::MAX);
+            let read = input.by_ref().take(most).read_line(&mut line);
+            let line = match read {
+                Ok(0) => return,
+                Ok(_) if !line.ends_with('\n') && line.len() >= rpc::LONGEST => {
+                    Err(io::Error::other(format!("read a message: it is longer than {} bytes", rpc::LONGEST)))
+                }
+                Ok(_) => Ok(line),
+                Err(e) => Err(e),
+            };
+            let last = line.is_err();
+            if sender.blocking_send(line).is_err() || last {
+                return;
+            }
+        }
+    });
+    lines
+}
