@@ -2,7 +2,6 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod bench;
 mod build;
 mod commit;
 mod crash;

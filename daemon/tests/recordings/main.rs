@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod replay;
-mod throughput;
 
 use replay::{Replay, recording, recordings};
 
