@@ -2,7 +2,7 @@
 //! own task, because a disk may be slow.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -28,6 +28,32 @@ pub struct Subject {
     pub from: u64,
     /// What stands in the file when following begins was followed before.
     pub has_history: bool,
+}
+
+/// How long after a turn its file is still looked for.
+const SEEKS_FOR: Duration = Duration::from_secs(30);
+
+/// The texts that tell the run's own file from others in the same folder. A short turn may be over before the harness
+/// has written them, so they outlast it.
+#[derive(Debug, Default)]
+pub struct Sought {
+    texts: Vec<String>,
+    until: Option<Instant>,
+}
+
+impl Sought {
+    /// Takes what is sought now, if anything is, and gives what is to be looked for.
+    pub fn refresh(&mut self, texts: Vec<String>, now: Instant) -> Vec<String> {
+        if !texts.is_empty() {
+            *self = Self { texts, until: Some(now + SEEKS_FOR) };
+        }
+        self.texts.clone()
+    }
+
+    /// Whether a file that was not found yet may still be.
+    pub fn lasts(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
 }
 
 /// What a look brought.
@@ -140,6 +166,15 @@ mod tests {
             from: 0,
             has_history: false,
         }
+    }
+
+    #[test]
+    fn what_was_sought_outlasts_its_turn_for_a_while() {
+        let (now, mut sought) = (Instant::now(), Sought::default());
+        assert!(!sought.lasts(now));
+        assert_eq!(sought.refresh(vec!["a".into()], now), ["a"]);
+        assert_eq!(sought.refresh(vec![], now + SEEKS_FOR / 2), ["a"]);
+        assert!(sought.lasts(now + SEEKS_FOR / 2) && !sought.lasts(now + SEEKS_FOR));
     }
 
     fn line(text: &str) -> String {

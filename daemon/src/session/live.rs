@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::conversation::Follower;
+use super::conversation::{Follower, Sought};
 use super::house::new_id;
 use super::injection::prompt::{Prompt, squeezed};
 use super::picture::Picture;
@@ -57,6 +57,8 @@ pub struct Live {
     pub replay: Option<Replay>,
     /// Reads the conversation file, where the harness keeps one that is understood.
     pub follower: Option<Follower>,
+    /// By what its conversation file is found.
+    pub sought: Sought,
     /// What speaks for a failure of the turn.
     pub suspicion: Suspicion,
     /// Where in the output the last script was begun.
@@ -178,6 +180,7 @@ impl Live {
             gone: false,
             replay: None,
             follower: None,
+            sought: Sought::default(),
             suspicion: Suspicion::default(),
             written_at: 0,
             last_words: None,

@@ -30,13 +30,13 @@ pub struct Said {
 pub struct ConversationResponse {
     /// The session.
     pub name: String,
-    /// The harness's own id of the conversation; absent where it keeps none that can be read, or it is not known yet.
+    /// The harness's own id of the conversation; absent where there is none, or it is not known yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<String>,
     /// As much as fits a frame.
     #[serde(default)]
     pub said: Vec<Said>,
-    /// Where to read on. After a move to another harness it leads to the beginning of the conversation there.
+    /// Where to read on; absent where the harness keeps no conversation that can be read. After a move to another harness it leads to the beginning of the conversation there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
     /// More can be read at once.

@@ -73,7 +73,8 @@ impl Task {
             LOOK_CONFIRMING
         } else if live.suspicion.wakes_at().is_some() {
             LOOK_SUSPECTING
-        } else if live.record.turn.is_open() {
+        } else if live.record.turn.is_open() || (live.record.conversation.is_none() && live.sought.lasts(now))
+        {
             LOOK_WORKING
         } else {
             self.conversation_at = None;
@@ -82,7 +83,7 @@ impl Task {
         if self.conversation_at.is_none_or(|at| at <= now) {
             let mut sought = live.record.turn.sought();
             sought.extend(self.injector.under_way().map(|prompt| prompt.sought.clone()));
-            follower.look(sought);
+            follower.look(live.sought.refresh(sought, now));
             self.conversation_at = Some(now + every);
         } else {
             self.conversation_at = self.conversation_at.map(|at| at.min(now + every));

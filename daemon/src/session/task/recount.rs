@@ -16,10 +16,21 @@ impl Task {
         let run = self.phase.live().map(|live| &live.record).or(self.record.run.as_ref());
         let kind =
             run.and_then(|run| self.house.catalog.get(&run.harness).ok()).map(|known| known.transcript);
-        let kept = run.and_then(|run| Some((kind?, run.home.clone()?, run.conversation.clone()?)));
-        let Some((kind, home, conversation)) = kept else {
-            let _ = reply.send(Ok(ConversationResponse { name: request.name, ..Default::default() }));
-            return;
+        let kind = kind.filter(|kind| *kind != TranscriptKind::None);
+        let kept = run.and_then(|run| Some((kind?, run.home.clone()?, run.conversation.clone())));
+        let (kind, home, conversation) = match kept {
+            Some((kind, home, Some(conversation))) => (kind, home, conversation),
+            // Not known yet: whatever it will be, it is read from its beginning.
+            Some((.., None)) => {
+                let next = Some("/0".to_owned());
+                let _ =
+                    reply.send(Ok(ConversationResponse { name: request.name, next, ..Default::default() }));
+                return;
+            }
+            None => {
+                let _ = reply.send(Ok(ConversationResponse { name: request.name, ..Default::default() }));
+                return;
+            }
         };
         tokio::task::spawn_blocking(move || {
             let name = request.name.clone();

@@ -27,6 +27,8 @@ const LOOKS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 const LAST_WORDS: Duration = Duration::from_millis(150);
 /// Looks for last words.
 const LAST_LOOKS: usize = 4;
+/// The same where it is not known yet in which conversation they are.
+const MOST_LOOKS: usize = 30;
 /// The key that stops a turn in every harness that has one.
 const STOP: &str = "\u{1b}";
 
@@ -45,12 +47,23 @@ pub struct Agent<'a> {
 struct View {
     /// How far the conversation was told.
     cursor: Option<String>,
-    /// The conversation can't be read: what the screen shows is told instead.
-    blind: bool,
+    source: Source,
     /// When the last trouble that was told arose, Unix milliseconds.
     trouble_at: u64,
     /// The dialog that was told last.
     blocked: Option<String>,
+}
+
+/// Where the agent's words are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Source {
+    /// In the harness's conversation.
+    #[default]
+    Conversation,
+    /// There too, once it is known which one it is.
+    Awaited,
+    /// On its screen: it keeps no conversation.
+    Screen,
 }
 
 /// Parameters that name the session.
@@ -346,19 +359,17 @@ impl<'a> Agent<'a> {
             info.as_ref().is_some_and(|info| self.turns.iter().any(|turn| turn.watches_screen(info)));
         let screen = if watched { Some(self.screen().await?) } else { None };
         let now = Instant::now();
-        let mut ended = Vec::new();
-        self.turns.retain_mut(|turn| match turn.look(info.as_ref(), screen.clone(), now) {
-            Some(end) => {
-                ended.push((turn.request.clone(), end));
-                false
-            }
-            None => true,
-        });
+        let turns = self.turns.iter_mut();
+        let ended: Vec<(String, End)> = turns
+            .filter_map(|turn| Some((turn.send.clone(), turn.look(info.as_ref(), screen.clone(), now)?)))
+            .collect();
         if ended.is_empty() {
             return Ok(());
         }
         self.last_words().await?;
-        for (request, end) in ended {
+        for (send, end) in ended {
+            let Some(place) = self.turns.iter().position(|turn| turn.send == send) else { continue };
+            let turn = self.turns.remove(place);
             let reason = |word: &str| Ok(json!({ "stopReason": word }));
             let answer = match end {
                 End::Turn => reason("end_turn"),
@@ -373,7 +384,7 @@ impl<'a> Agent<'a> {
                 }
                 End::Failed(why) => Err(Refusal::new(Code::Internal, why)),
             };
-            rpc::answer(&request, answer)?;
+            rpc::answer(&turn.request, answer)?;
         }
         Ok(())
     }
@@ -381,20 +392,26 @@ impl<'a> Agent<'a> {
     /// Reads on until the harness has nothing more to say.
     async fn last_words(&mut self) -> Result<(), Failure> {
         let mut silent = 0;
-        for _ in 0..LAST_LOOKS {
+        for look in 0..MOST_LOOKS {
             silent = if self.read_on().await? { 0 } else { silent + 1 };
-            if silent == 2 {
+            let source = self.source();
+            if source == Source::Screen || (source != Source::Awaited && (silent == 2 || look >= LAST_LOOKS))
+            {
                 break;
             }
             tokio::time::sleep(LAST_WORDS).await;
         }
-        if self.view.as_ref().is_some_and(|view| view.blind) {
+        if self.source() != Source::Conversation {
             let screen = self.screen().await?.join("\n");
             let said = Said { role: "agent".to_owned(), text: format!("```\n{}\n```", screen.trim_end()) };
             self.tell(&said)?;
         }
         let settled = self.narrator.end_turn();
         self.update(&settled)
+    }
+
+    fn source(&self) -> Source {
+        self.view.as_ref().map(|view| view.source).unwrap_or_default()
     }
 
     /// Tells what the conversation holds beyond what was told. Whether there was anything.
@@ -412,7 +429,11 @@ impl<'a> Agent<'a> {
                 other => other?,
             };
             if let Some(view) = &mut self.view {
-                view.blind = told.conversation.is_none();
+                view.source = match (&told.conversation, &told.next) {
+                    (Some(_), _) => Source::Conversation,
+                    (None, Some(_)) => Source::Awaited,
+                    (None, None) => Source::Screen,
+                };
                 view.cursor = told.next.or(view.cursor.take());
             }
             for said in &told.said {

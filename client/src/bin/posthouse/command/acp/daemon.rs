@@ -72,11 +72,11 @@ impl Daemon {
         self.cursor = self.cursor.max(Some(event.seq));
     }
 
-    /// Connects again. Returns what happened meanwhile.
+    /// Connects again. Returns what happened meanwhile. No daemon is started: whoever took it down had a reason.
     pub async fn reconnect(&mut self, context: &Context) -> Result<Vec<Event>, Failure> {
         let begun = Instant::now();
         loop {
-            match context.connect().await {
+            match context.connect_running().await {
                 Ok(client) => {
                     self.client = client;
                     self.reconnects += 1;
