@@ -158,5 +158,9 @@ crate::codes! {
         Conversation = 131 => "CONVERSATION",
         /// Answer to CONVERSATION.
         ConversationResponse = 132 => "CONVERSATION_RESPONSE",
+        /// Stop the turn that a session is in.
+        Interrupt = 133 => "INTERRUPT",
+        /// Answer to INTERRUPT.
+        InterruptResponse = 134 => "INTERRUPT_RESPONSE",
     }
 }

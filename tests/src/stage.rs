@@ -423,6 +423,13 @@ impl Stage {
         within(answer).await
     }
 
+    /// Stops a session's turn.
+    pub async fn interrupt(&self, name: &str) -> Result<(), SessionError> {
+        let (reply, answer) = oneshot::channel();
+        self.command(SessionsCommand::Interrupt { name: name.into(), reply }).await;
+        within(answer).await
+    }
+
     /// Ends a session.
     pub async fn release(&self, name: &str) -> Result<(), SessionError> {
         let (reply, answer) = oneshot::channel();

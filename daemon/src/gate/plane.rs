@@ -71,7 +71,8 @@ pub(super) fn of(kind: FrameType) -> Plane {
         | T::RouteExplain
         | T::Shutdown
         | T::Diagnose
-        | T::Conversation => Plane::Request,
+        | T::Conversation
+        | T::Interrupt => Plane::Request,
         T::Welcome
         | T::Deliver
         | T::Busy
@@ -105,7 +106,8 @@ pub(super) fn of(kind: FrameType) -> Plane {
         | T::RouteExplainResponse
         | T::ShutdownResponse
         | T::DiagnoseResponse
-        | T::ConversationResponse => Plane::DaemonOnly,
+        | T::ConversationResponse
+        | T::InterruptResponse => Plane::DaemonOnly,
         T::Unknown(_) => Plane::Unknown,
     }
 }

@@ -217,6 +217,8 @@ pub struct Injection {
     pub composes_below_lines: u8,
     /// Characters that do not arrive as typed, whatever is done.
     pub alters: String,
+    /// The keys that stop a running turn, pressed one after the other; empty where there are none.
+    pub interrupt: Vec<String>,
 }
 
 impl Default for Injection {
@@ -234,6 +236,7 @@ impl Default for Injection {
             closing_line: false,
             composes_below_lines: 0,
             alters: String::new(),
+            interrupt: Vec::new(),
         }
     }
 }

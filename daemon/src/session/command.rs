@@ -81,6 +81,13 @@ pub enum SessionsCommand {
         /// The answer.
         reply: Reply<ConversationResponse>,
     },
+    /// Stop the turn.
+    Interrupt {
+        /// Whose.
+        name: String,
+        /// Told once the terminal has the keys.
+        reply: Reply<()>,
+    },
     /// Raw keys of an operator.
     Keys {
         /// For which session.

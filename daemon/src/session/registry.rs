@@ -165,6 +165,9 @@ impl Registry {
                 let order = |reply| Order::Conversation { request, limit, reply };
                 self.pass(&name, "read the conversation of", reply, order);
             }
+            SessionsCommand::Interrupt { name, reply } => {
+                self.pass(&name, "interrupt", reply, |reply| Order::Interrupt { reply });
+            }
             SessionsCommand::Keys { name, data, reply } => {
                 self.pass(&name, "type into", reply, |reply| Order::Keys { data, reply });
             }

@@ -1,4 +1,4 @@
-//! What was said in a session, as its harness records it.
+//! The conversation in a session: what was said, as its harness records it, and stopping what goes on.
 
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -42,4 +42,18 @@ pub struct ConversationResponse {
     /// More can be read at once.
     #[serde(default)]
     pub more: bool,
+}
+
+/// Stops the turn that a session is in, by the keys its harness has for that (operators only).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+pub struct Interrupt {
+    /// The session.
+    pub name: String,
+}
+
+/// The keys were pressed; the turn ends when its harness sees fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+pub struct InterruptResponse {
+    /// The session.
+    pub name: String,
 }

@@ -146,6 +146,7 @@ payloads! {
     Shutdown: Shutdown, ShutdownResponse: ShutdownResponse,
     Diagnose: Diagnose, DiagnoseResponse: DiagnoseResponse,
     Conversation: Conversation, ConversationResponse: ConversationResponse,
+    Interrupt: Interrupt, InterruptResponse: InterruptResponse,
 }
 
 requests! {
@@ -158,5 +159,5 @@ requests! {
     Screen => ScreenResponse, Logs => LogsResponse, Events => EventsResponse, Attach => AttachResponse,
     Credential => CredentialResponse, RouteExplain => RouteExplainResponse,
     Shutdown => ShutdownResponse, Diagnose => DiagnoseResponse,
-    Conversation => ConversationResponse,
+    Conversation => ConversationResponse, Interrupt => InterruptResponse,
 }

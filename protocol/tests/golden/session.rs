@@ -1,10 +1,10 @@
 //! Sessions and their terminals.
 
 use posthouse_protocol::payload::{
-    Attach, AttachResponse, Blocked, Conversation, ConversationResponse, Detach, EnvVar, Input, ListSessions,
-    ListSessionsResponse, ListWorkers, ListWorkersResult, Logs, LogsResponse, Notice, Output, Release,
-    ReleaseResult, Resize, Said, Screen, ScreenResponse, SendInput, SendInputResult, SessionInfo, Spawn,
-    SpawnResult, Trouble, WindowSize, WorkerInfo,
+    Attach, AttachResponse, Blocked, Conversation, ConversationResponse, Detach, EnvVar, Input, Interrupt,
+    InterruptResponse, ListSessions, ListSessionsResponse, ListWorkers, ListWorkersResult, Logs,
+    LogsResponse, Notice, Output, Release, ReleaseResult, Resize, Said, Screen, ScreenResponse, SendInput,
+    SendInputResult, SessionInfo, Spawn, SpawnResult, Trouble, WindowSize, WorkerInfo,
 };
 use posthouse_protocol::{Blob, Later};
 
@@ -198,5 +198,7 @@ pub fn later() -> Vec<Sample> {
             more: true,
         }),
         bare(ConversationResponse { name: "bob".into(), ..ConversationResponse::default() }),
+        sample(Interrupt { name: "bob".into() }),
+        sample(InterruptResponse { name: "bob".into() }),
     ]
 }

@@ -12,6 +12,7 @@ mod events;
 mod health;
 mod history;
 mod inbox;
+mod interrupt;
 mod kept;
 mod logs;
 mod messages;
@@ -32,7 +33,7 @@ mod workers;
 use std::sync::Arc;
 
 use posthouse_protocol::payload::{
-    Conversation, Credential, CredentialResponse, Diagnose, Events, Health, Inbox, ListAgents,
+    Conversation, Credential, CredentialResponse, Diagnose, Events, Health, Inbox, Interrupt, ListAgents,
     ListConnectedAgents, ListSessions, ListWorkers, Logs, MessagesQuery, Metrics, Receipts, Release,
     RemoveAgent, RouteExplain, Screen, SendInput, Shutdown, Spawn, Status,
 };
@@ -106,6 +107,7 @@ pub(super) async fn take(frame: Frame, caller: Caller, slots: &Arc<Semaphore>) -
         FrameType::Shutdown => start::<Shutdown>(&frame, caller, slots),
         FrameType::Diagnose => start::<Diagnose>(&frame, caller, slots),
         FrameType::Conversation => start::<Conversation>(&frame, caller, slots),
+        FrameType::Interrupt => start::<Interrupt>(&frame, caller, slots),
         kind => Err(Violation::warning(ErrorCode::BadRequest, format!("{kind} is not a request"))),
     };
     taken.err().map(|violation| violation.about(id))

@@ -60,6 +60,11 @@ pub enum Order {
         /// The answer.
         reply: Reply<ConversationResponse>,
     },
+    /// Stop the turn.
+    Interrupt {
+        /// Told once the terminal has the keys.
+        reply: Reply<()>,
+    },
     /// Raw keys.
     Keys {
         /// The bytes.

@@ -1,12 +1,13 @@
 //! Looking at a session and typing into it: screen, logs, keys, viewers.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use posthouse_protocol::payload::{Attach, AttachResponse, LogsResponse, ScreenResponse, WindowSize};
 use posthouse_protocol::{Blob, ErrorCode};
 use tokio::sync::oneshot;
 
 use super::order::{GatheredFor, News, Order};
+use super::phase::Phase;
 use super::{Flow, STRAGGLERS, Task};
 use crate::failover::command::FailoverCommand;
 use crate::gate::outbox::Outbox;
@@ -24,6 +25,9 @@ use crate::session::replay::{Gathered, Replay};
 const MAX_LOGS: usize = 512 * 1024;
 /// Most bytes that are read to find the lines before a screen.
 const MAX_SCROLLBACK: usize = 1 << 20;
+
+/// Pause between keys that are pressed one after the other.
+const BETWEEN_KEYS: Duration = Duration::from_millis(200);
 
 /// Readers of old output that may wait for each other.
 const MAX_READERS: usize = 16;
@@ -45,6 +49,7 @@ impl Task {
             }
             Order::Logs { after, limit, reply } => self.logs(after, limit, reply),
             Order::Conversation { request, limit, reply } => self.recount(request, limit, reply),
+            Order::Interrupt { reply } => self.interrupt(reply),
             Order::Keys { data, reply } => self.keys(data, Some(reply)),
             Order::Attach { attach, request, conn, outbox, reply } => {
                 let _ = reply.send(Ok(()));
@@ -177,18 +182,51 @@ impl Task {
             }
             return;
         }
-        let Some(live) = self.phase.live_mut().filter(|live| live.exit.is_none()) else {
+        if self.phase.live().is_none_or(|live| live.exit.is_some()) {
             if let Some(reply) = reply {
                 let _ = reply.send(self.no_run("type into"));
             }
             return;
-        };
+        }
         // An answer to a dialog is no draft.
         if !matches!(self.sight.gate, Gate::Blocked(_)) {
             self.drafting.typed(&data, Instant::now());
         }
+        self.press(vec![Step::Bytes(data)], reply);
+    }
+
+    /// Stops the turn by the keys that the harness has for it. Where none runs, the same keys may mean something else.
+    fn interrupt(&mut self, reply: Reply<()>) {
+        let refuse = |why: String| SessionError::new(ErrorCode::NotReady, why);
+        let keys = match (&self.phase, self.state()) {
+            (Phase::Running(live), "busy" | "blocked" | "running") => {
+                live.definition.injection.interrupt.clone()
+            }
+            (_, state) => {
+                let why = format!("interrupt {}: it is in no turn, it is {state}", self.name());
+                let _ = reply.send(Err(refuse(why)));
+                return;
+            }
+        };
+        if keys.is_empty() {
+            let why = format!("interrupt {}: its harness definition names no keys for it", self.name());
+            let _ = reply.send(Err(refuse(why)));
+            return;
+        }
+        let mut steps = Vec::new();
+        for key in keys {
+            if !steps.is_empty() {
+                steps.push(Step::Wait(BETWEEN_KEYS));
+            }
+            steps.push(Step::Bytes(key.into_bytes()));
+        }
+        self.press(steps, Some(reply));
+    }
+
+    fn press(&mut self, steps: Vec<Step>, reply: Option<Reply<()>>) {
+        let Some(live) = self.phase.live() else { return };
         let operation = OperationId::new(new_id());
-        match live.link.write_soon(operation, vec![Step::Bytes(data)]) {
+        match live.link.write_soon(operation, steps) {
             Ok(()) => {
                 if let Some(reply) = reply {
                     self.keys.insert(operation, reply);

@@ -9,6 +9,7 @@ mod down;
 mod events;
 mod failure;
 mod inbox;
+mod interrupt;
 mod logs;
 mod ls;
 mod man;
@@ -39,6 +40,7 @@ pub enum Command {
     Screen(screen::Args),
     Logs(logs::Args),
     Events(events::Args),
+    Interrupt(interrupt::Args),
     Release(release::Args),
     Credential(credential::Args),
     Route(route::Args),
@@ -65,6 +67,7 @@ impl Command {
             Self::Screen(args) => screen::run(context, args).await,
             Self::Logs(args) => logs::run(context, args).await,
             Self::Events(args) => events::run(context, args).await,
+            Self::Interrupt(args) => interrupt::run(context, args).await,
             Self::Release(args) => release::run(context, args).await,
             Self::Credential(args) => credential::run(context, args).await,
             Self::Route(args) => route::run(context, args).await,

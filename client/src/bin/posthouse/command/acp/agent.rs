@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 use std::time::{Duration, Instant};
 
 use posthouse_protocol::payload::{
-    Conversation, Event, ListSessions, Receipts, Said, Screen, SendInput, SessionInfo, Spawn,
+    Conversation, Event, Interrupt, ListSessions, Receipts, Said, Screen, SessionInfo, Spawn,
 };
 use posthouse_protocol::{Frame, FrameType, Later, Receipt};
 use serde::Deserialize;
@@ -29,8 +29,6 @@ const LAST_WORDS: Duration = Duration::from_millis(150);
 const LAST_LOOKS: usize = 4;
 /// The same where it is not known yet in which conversation they are.
 const MOST_LOOKS: usize = 30;
-/// The key that stops a turn in every harness that has one.
-const STOP: &str = "\u{1b}";
 
 /// One editor and one session.
 pub struct Agent<'a> {
@@ -199,17 +197,14 @@ impl<'a> Agent<'a> {
         if !running {
             return;
         }
-        let keys = SendInput { name: self.args.name.clone(), data: STOP.to_owned() };
+        let stop = Interrupt { name: self.args.name.clone() };
         let told = match self.daemon().await {
-            Ok(daemon) => daemon.order(&keys).await,
+            Ok(daemon) => daemon.order(&stop).await,
             Err(failure) => Err(failure),
         };
-        let refused = match told {
-            Ok(result) => result.error,
-            Err(failure) => Some(failure.message),
-        };
-        if let Some(why) = refused {
-            eprintln!("posthouse: the session was not told to stop: {}", crate::escape::line(&why));
+        // A turn that has just ended needs no stopping, and the prompt is answered in any case.
+        if let Err(failure) = told {
+            eprintln!("posthouse: {}", crate::escape::line(&failure.message));
         }
     }
 
