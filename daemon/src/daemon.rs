@@ -5,7 +5,7 @@
 //! runtime of their own.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -316,8 +316,7 @@ impl Daemon<'_> {
 
     /// Built-in definitions, then the system's, then the user's. A broken one is reported and takes no other down.
     fn catalog(&self) -> Result<Catalog, DaemonError> {
-        let dirs = [Path::new("/etc/posthouse/harnesses").to_owned(), self.paths.harnesses()];
-        let (catalog, broken) = Catalog::builtin()?.with_dirs(&dirs);
+        let (catalog, broken) = Catalog::builtin()?.with_dirs(&self.paths.definitions());
         for error in broken {
             tracing::error!("failed to {error}");
         }

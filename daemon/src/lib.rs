@@ -15,5 +15,6 @@ pub mod panics;
 pub mod paths;
 pub mod post;
 pub mod principal;
+pub mod replay;
 pub mod session;
 pub mod sys;

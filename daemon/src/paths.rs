@@ -127,9 +127,9 @@ impl Paths {
         self.state.join("posthoused.log")
     }
 
-    /// The user's harness definitions.
-    pub fn harnesses(&self) -> PathBuf {
-        self.config.join("harnesses")
+    /// Where harness definitions are looked for, the user's last.
+    pub fn definitions(&self) -> Vec<PathBuf> {
+        vec![PathBuf::from("/etc/posthouse/harnesses"), self.config.join("harnesses")]
     }
 }
 

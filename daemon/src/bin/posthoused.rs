@@ -1,7 +1,7 @@
 //! The daemon's program. Without arguments it runs in the foreground.
 
 use std::io::{self, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -9,6 +9,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use posthoused::daemon::{self, DaemonError, Options};
 use posthoused::failover::cases::classify_cases;
+use posthoused::harness::catalog::Catalog;
+use posthoused::paths::Paths;
+use posthoused::replay::{self, ReplayError};
 
 /// Owns coding-agent sessions and carries messages between agents, people and editors.
 #[derive(Debug, Parser)]
@@ -41,12 +44,21 @@ struct Arguments {
 enum Command {
     /// Reads failure cases as JSON lines and writes one verdict per line; no daemon is involved
     Classify,
+    /// Plays a recording of a harness and writes one line per decision; no daemon is involved
+    Replay {
+        /// Whose it is
+        #[arg(long)]
+        harness: String,
+        /// The recording
+        file: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Command::Classify) => classify(),
+        Some(Command::Replay { harness, file }) => replay(&harness, &file),
         None => run(arguments),
     }
 }
@@ -70,6 +82,27 @@ fn classify() -> ExitCode {
         Err(error) => {
             eprintln!("posthoused: failed to classify: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn replay(harness: &str, file: &Path) -> ExitCode {
+    let outcome = Catalog::builtin().map_err(ReplayError::from).and_then(|catalog| {
+        let dirs = Paths::from_env(|name| std::env::var_os(name)).map(|paths| paths.definitions());
+        let (catalog, _) = catalog.with_dirs(&dirs.unwrap_or_default());
+        replay::replay(&catalog, harness, file, io::stdout().lock(), Timestamp::now(), &TimeZone::system())
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the decisions has seen enough.
+        Err(ReplayError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error @ ReplayError::Output(_)) => {
+            eprintln!("posthoused: failed to {error}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("posthoused: failed to {error}");
+            ExitCode::from(2)
         }
     }
 }

@@ -46,8 +46,13 @@ impl Answer {
     /// Judges one case.
     #[must_use]
     pub fn to(case: &Case, now: Timestamp, zone: &TimeZone) -> Self {
-        let id = case.id.clone();
-        match classify(&case.observation, now, zone) {
+        Self::of(case.id.clone(), &classify(&case.observation, now, zone))
+    }
+
+    /// Puts a verdict into words.
+    #[must_use]
+    pub fn of(id: String, verdict: &Verdict) -> Self {
+        match verdict {
             Verdict::Failure(failure) => Self {
                 id,
                 class: failure.class.as_str(),

@@ -30,7 +30,7 @@ use crate::machine;
 /// A screen that has not changed for this long has come to rest.
 pub const SETTLES: Duration = Duration::from_millis(60);
 /// A screen that never rests is looked at this often.
-const LOOKS_EVERY: Duration = Duration::from_millis(250);
+pub const LOOKS_EVERY: Duration = Duration::from_millis(250);
 /// Output after which the holder is given a new picture of the screen: what lies between is read again at adoption.
 const CHECKPOINT_BYTES: u64 = 128 << 10;
 /// A query is fresh for this long after it was asked.

@@ -1,10 +1,15 @@
-//! Recorded terminals of the real harnesses, replayed through screen, signals, readiness and observation as a
-//! session would: each change of state and each notice, at its time.
+//! Recordings of the real harnesses. Terminals are replayed through screen, signals, readiness and observation as a
+//! session would: each change of state and each notice, at its time. All of them, one-shot runs and structured channels
+//! included, are replayed to what would have been decided.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod replay;
 
+use std::fmt::Write as _;
+
+use jiff::tz::TimeZone;
+use posthoused::harness::catalog::Catalog;
 use replay::{Replay, recording, recordings};
 
 /// One story per recording. Read them when they change: they are what a session would have done.
@@ -14,6 +19,42 @@ fn every_recording_tells_its_story() {
         let story = Replay::new(&harness).run(&recording(&harness, &name));
         insta::assert_snapshot!(format!("{harness}.{name}"), story);
     }
+}
+
+/// What `posthouse failure replay` prints for each recording. No run that ended well, and nothing that a harness was still
+/// trying, ever moves a session.
+#[test]
+fn every_recording_leads_to_its_decisions() {
+    let catalog = Catalog::builtin().unwrap();
+    let now = "2026-11-22T03:30:00Z".parse().unwrap();
+    let mut all = String::new();
+    for (harness, file) in replay::files() {
+        let mut output = Vec::new();
+        posthoused::replay::replay(&catalog, &harness, &file, &mut output, now, &TimeZone::UTC).unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        writeln!(all, "{harness}/{name}").unwrap();
+        for line in String::from_utf8(output).unwrap().lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let word = |key: &str| line[key].as_str().unwrap_or("-").to_owned();
+            let borne_out = if line["corroborated"] == true { ", borne out" } else { "" };
+            let (class, evidence, decision) = (word("class"), word("evidence"), word("decision"));
+            writeln!(
+                all,
+                "  {:7.2} {class} ({evidence}{borne_out}): {decision}",
+                line["at"].as_f64().unwrap()
+            )
+            .unwrap();
+            let moves = matches!(decision.as_str(), "rotate" | "next_mount" | "park");
+            let harmless = [".ok", "usage_warn", ".hang", "injection", "osc7501r", "fresh"]
+                .iter()
+                .any(|word| name.contains(word));
+            // These two were recorded without a login, and without a model that the provider knows.
+            let is_none =
+                name.starts_with("none.ok") || name.starts_with("oai.ok") || name.contains("refresh_invalid");
+            assert!(!(moves && harmless && !is_none), "{harness}/{name}: {line}");
+        }
+    }
+    insta::assert_snapshot!(all);
 }
 
 /// Invariant: the split of output into reads changes nothing that is concluded once it has come to rest.

@@ -1,5 +1,4 @@
-//! Plays a recording back, looking at the screen whenever the output has rested for 30 ms, and at least every
-//! 100 ms while it has not.
+//! Plays a recorded terminal back and tells its story.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,51 +6,49 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use posthoused::harness::catalog::Catalog;
-use posthoused::harness::observe::{NoticeMarker, Observer, TerminalNotice};
+use posthoused::harness::observe::{NoticeMarker, TerminalNotice};
 use posthoused::harness::readiness::{Readiness, ReadinessTracker};
 use posthoused::harness::scan::{Signal, SignalScanner};
-use posthoused::harness::screen::{Screen as _, VtScreen};
+use posthoused::replay::player::{Looks, Player, Seen};
+use posthoused::replay::recording::{Event, Recording};
 
-const REST: Duration = Duration::from_millis(30);
-const AT_LEAST_EVERY: Duration = Duration::from_millis(100);
-
-/// One line of a recording.
-pub struct Event {
-    pub at: Duration,
-    pub kind: String,
-    pub text: String,
-}
+/// More curious than a session is, so that the stories show every step.
+const LOOKS: Looks = Looks {
+    rest: Duration::from_millis(30),
+    at_least_every: Duration::from_millis(100),
+    read_unrested: true,
+};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/recordings")
 }
 
-/// All recordings as (harness, name), sorted.
-pub fn recordings() -> Vec<(String, String)> {
+/// All files of recordings as (harness, file), sorted.
+pub fn files() -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
     for dir in std::fs::read_dir(root()).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()) {
-        for file in std::fs::read_dir(&dir).unwrap() {
-            let file = file.unwrap().path();
-            let text = |p: &Path| p.file_stem().unwrap().to_str().unwrap().to_owned();
-            found.push((text(&dir), text(&file)));
-        }
+        let harness = dir.file_name().unwrap().to_str().unwrap().to_owned();
+        let files = std::fs::read_dir(&dir).unwrap().map(|file| file.unwrap().path());
+        found.extend(files.map(|file| (harness.clone(), file)));
     }
     found.sort();
     found
 }
 
+/// Recorded terminals as (harness, name), sorted.
+pub fn recordings() -> Vec<(String, String)> {
+    let named = |(harness, file): (String, PathBuf)| {
+        let name = file.file_name()?.to_str()?.strip_suffix(".jsonl")?.to_owned();
+        (!name.ends_with(".structured")).then_some((harness, name))
+    };
+    files().into_iter().filter_map(named).collect()
+}
+
 pub fn recording(harness: &str, name: &str) -> Vec<Event> {
-    let text = std::fs::read_to_string(root().join(harness).join(format!("{name}.jsonl"))).unwrap();
-    text.lines()
-        .map(|line| {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
-            Event {
-                at: Duration::from_secs_f64(line["t"].as_f64().unwrap()),
-                kind: line["k"].as_str().unwrap().to_owned(),
-                text: line["d"].as_str().unwrap().to_owned(),
-            }
-        })
-        .collect()
+    match Recording::read(&root().join(harness).join(format!("{name}.jsonl"))).unwrap() {
+        Recording::Terminal { events, .. } => events,
+        other => panic!("{harness}/{name} is no terminal: {other:?}"),
+    }
 }
 
 /// The questions asked in a recording, in order.
@@ -72,102 +69,52 @@ pub fn with_answer(mut events: Vec<Event>, answer: &str) -> Vec<Event> {
 }
 
 pub struct Replay {
-    screen: VtScreen,
-    scanner: SignalScanner,
-    tracker: ReadinessTracker,
-    observer: Observer,
-    piece: usize,
-    story: String,
-    last: String,
-    looked: Duration,
+    player: Player,
 }
 
 impl Replay {
     pub fn new(harness: &str) -> Self {
         static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::builtin().unwrap());
-        let definition = CATALOG.get(harness).unwrap();
-        Self {
-            screen: VtScreen::new(40, 120, 0),
-            scanner: SignalScanner::new(0, 0),
-            tracker: ReadinessTracker::new(definition.clone()),
-            observer: Observer::new(definition, false),
-            piece: usize::MAX,
-            story: String::new(),
-            last: String::new(),
-            looked: Duration::ZERO,
-        }
+        Self { player: Player::new(CATALOG.get(harness).unwrap(), LOOKS) }
     }
 
-    pub fn in_pieces_of(mut self, bytes: usize) -> Self {
-        self.piece = bytes;
-        self
+    pub fn in_pieces_of(self, bytes: usize) -> Self {
+        Self { player: self.player.in_pieces_of(bytes) }
     }
 
     pub fn run(mut self, events: &[Event]) -> String {
-        for (index, event) in events.iter().enumerate() {
-            match event.kind.as_str() {
-                "o" => self.output(event),
-                "i" => {
-                    let typed: String = event.text.chars().take(40).collect();
-                    self.tell(event.at, &format!("    typed {typed:?}"));
-                }
-                _ => {}
+        let mut story = Story::default();
+        self.player.play(events, |at, seen| match seen {
+            Seen::Typed(text) => {
+                let typed: String = text.chars().take(40).collect();
+                story.tell(at, &format!("    typed {typed:?}"));
             }
-            let rest = events.get(index + 1).map_or(Duration::MAX, |next| next.at.saturating_sub(event.at));
-            if rest >= REST {
-                self.look(event.at + REST);
-            } else if event.at.saturating_sub(self.looked) >= AT_LEAST_EVERY {
-                self.look(event.at);
-            }
+            Seen::State(tracker) => story.state(at, tracker),
+            Seen::Notice(notice) => story.notice(&notice),
+            Seen::TurnBegan | Seen::Time => {}
+        });
+        for notice in self.player.end(events.last().map_or(Duration::ZERO, |e| e.at)) {
+            story.notice(&notice);
         }
-        let view = self.screen.view();
-        let end = events.last().map_or(Duration::ZERO, |e| e.at);
-        for notice in self.observer.exited(&view, end) {
-            self.notice(&notice);
-        }
-        self.story
+        story.text
     }
+}
 
-    fn output(&mut self, event: &Event) {
-        for bytes in event.text.as_bytes().chunks(self.piece) {
-            self.screen.feed(bytes);
-            for signal in self.scanner.scan(bytes) {
-                match signal {
-                    Signal::Status { report, .. } => {
-                        if self.tracker.status(&report)
-                            && let Some(notice) = self.observer.status(&report, event.at)
-                        {
-                            self.notice(&notice);
-                        }
-                    }
-                    Signal::Title(title) => self.tracker.title(&title),
-                    Signal::Query(_) => {}
-                }
-            }
-        }
-        self.tracker.output(event.at);
-        self.state(event.at);
-    }
+#[derive(Default)]
+struct Story {
+    text: String,
+    last: String,
+}
 
-    fn look(&mut self, at: Duration) {
-        self.looked = at;
-        let view = self.screen.view();
-        self.tracker.look(&view);
-        let login = self.tracker.login_screen().map(str::to_owned);
-        for notice in self.observer.look(&view, self.tracker.composer(), login.as_deref(), at) {
-            self.notice(&notice);
-        }
-        self.state(at);
-    }
-
-    fn state(&mut self, at: Duration) {
-        let mut state = match self.tracker.readiness() {
+impl Story {
+    fn state(&mut self, at: Duration, tracker: &ReadinessTracker) {
+        let mut state = match tracker.readiness() {
             Readiness::Blocked(block) => {
                 format!("blocked by {} #{} {:?}", block.kind, block.request, block.options)
             }
             other => format!("{other:?}").to_lowercase(),
         };
-        if self.tracker.drafting(None) {
+        if tracker.drafting(None) {
             state.push_str(", drafting");
         }
         if state != self.last {
@@ -192,6 +139,6 @@ impl Replay {
     }
 
     fn tell(&mut self, at: Duration, what: &str) {
-        writeln!(self.story, "{:7.2} {what}", at.as_secs_f64()).unwrap();
+        writeln!(self.text, "{:7.2} {what}", at.as_secs_f64()).unwrap();
     }
 }
