@@ -23,7 +23,7 @@ pub use order::Order;
 pub(crate) use order::Waiter;
 
 use self::failing::Retry;
-use self::order::{GatheredFor, News};
+use self::order::{GatheredFor, News, PathOf};
 use self::phase::Phase;
 use super::command::Reply;
 use super::drafting::Drafting;
@@ -123,6 +123,8 @@ pub(crate) struct Task {
     reports: usize,
     /// Whether post hands messages over.
     is_up: bool,
+    /// The file that CONVERSATION was last answered from.
+    told_from: Option<PathOf>,
     /// When the conversation is looked at next.
     conversation_at: Option<Instant>,
     /// The screen changed since it was last looked at.
@@ -178,6 +180,7 @@ impl Task {
             retry: None,
             reports: 0,
             is_up: false,
+            told_from: None,
             conversation_at: None,
             unseen: false,
             dirty: true,

@@ -1,5 +1,6 @@
 //! What a session's task is told: by the registry, and by the helpers that it sent out itself.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use posthouse_protocol::payload::{
@@ -130,12 +131,23 @@ pub(super) enum News {
     Relinked(Result<Link, Left>),
     /// The conversation of this run says something.
     Said(Uuid, Said),
+    /// The file of a conversation was found.
+    Found(PathOf),
     /// Failover decided about a report of this run.
     Instructed(Uuid, Instruction),
     /// A mount was chosen.
     Chosen(Choice),
     /// Old output was read for somebody.
     Gathered(Gathered, GatheredFor),
+}
+
+/// A conversation and its file.
+#[derive(Clone, Debug)]
+pub(super) struct PathOf {
+    /// The conversation's id.
+    pub conversation: String,
+    /// Its file.
+    pub path: PathBuf,
 }
 
 /// Who wanted old output.

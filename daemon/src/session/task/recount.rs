@@ -1,11 +1,12 @@
 //! Telling what was said in the session's conversation. The harness's own file is read, away from the task.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use posthouse_protocol::ErrorCode;
 use posthouse_protocol::payload::{Conversation, ConversationResponse};
 
 use super::Task;
+use super::order::{News, PathOf};
 use crate::harness::definition::TranscriptKind;
 use crate::harness::transcript::{find, page};
 use crate::session::command::{Reply, SessionError};
@@ -32,9 +33,18 @@ impl Task {
                 return;
             }
         };
+        let known = self.told_from.clone().filter(|known| known.conversation == conversation);
+        let desk = self.desk.clone();
         tokio::task::spawn_blocking(move || {
             let name = request.name.clone();
-            let told = tell(kind, &home, conversation, request, limit).map_err(|error| {
+            let path = match known {
+                Some(known) if known.path.is_file() => Some(known.path),
+                _ => find::by_id(kind, &home, &conversation).inspect(|path| {
+                    let found = PathOf { conversation: conversation.clone(), path: path.clone() };
+                    let _ = desk.send(News::Found(found));
+                }),
+            };
+            let told = tell(kind, path.as_deref(), conversation, request, limit).map_err(|error| {
                 SessionError::new(ErrorCode::NotReady, format!("read the conversation of {name}: {error}"))
             });
             let _ = reply.send(told);
@@ -44,20 +54,19 @@ impl Task {
 
 fn tell(
     kind: TranscriptKind,
-    home: &Path,
+    path: Option<&Path>,
     conversation: String,
     request: Conversation,
     limit: usize,
 ) -> std::io::Result<ConversationResponse> {
     let after = request.after.as_deref().map_or(0, |cursor| offset(cursor, &conversation));
-    let path: Option<PathBuf> = find::by_id(kind, home, &conversation);
     let page = match path {
         // A harness that has said nothing yet has no file yet.
         None => page::Page::default(),
         Some(path) if request.at_end == Some(true) => {
-            page::Page { next: page::end(&path)?, ..page::Page::default() }
+            page::Page { next: page::end(path)?, ..page::Page::default() }
         }
-        Some(path) => page::read(kind, &path, after, limit)?,
+        Some(path) => page::read(kind, path, after, limit)?,
     };
     Ok(ConversationResponse {
         name: request.name,

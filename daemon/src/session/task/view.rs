@@ -199,7 +199,7 @@ impl Task {
     fn interrupt(&mut self, reply: Reply<()>) {
         let refuse = |why: String| SessionError::new(ErrorCode::NotReady, why);
         let keys = match (&self.phase, self.state()) {
-            (Phase::Running(live), "busy" | "blocked" | "running") => {
+            (Phase::Running(live), "busy" | "blocked" | "running") if live.exit.is_none() => {
                 live.definition.injection.interrupt.clone()
             }
             (_, state) => {

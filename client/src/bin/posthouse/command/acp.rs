@@ -1,13 +1,15 @@
 //! `posthouse acp`: a session as an agent of the Agent Client Protocol, for Zed and other editors, on standard input
 //! and output.
 //!
-//! [`rpc`] reads and writes JSON-RPC, [`content`] says in the protocol's words what was said in the session, [`turn`]
-//! decides when a prompt has ended, [`daemon`] keeps the connection, and [`agent`] puts them together.
+//! [`agent`] takes the editor's requests and [`telling`] tells it what goes on; [`turn`] decides when a prompt has ended.
+//! [`rpc`] reads and writes JSON-RPC, [`content`] puts what was said into the protocol's words, and [`daemon`] keeps the
+//! connection.
 
 mod agent;
 mod content;
 mod daemon;
 mod rpc;
+mod telling;
 mod turn;
 
 use crate::context::Context;

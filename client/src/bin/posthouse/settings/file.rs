@@ -59,7 +59,7 @@ impl Settings {
                 return Err(FileError::Dangling(path.to_owned()));
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { path: path.to_owned(), text: None });
+                return Ok(Self { path: real(path), text: None });
             }
             Err(source) => return Err(FileError::Io { action: "read", path: path.to_owned(), source }),
         };
@@ -131,6 +131,15 @@ impl Settings {
     }
 }
 
+/// Where a file will really be that is not there yet: the links of the directories that are there followed.
+fn real(path: &Path) -> PathBuf {
+    let there = path.ancestors().skip(1).find_map(|above| Some((above, fs::canonicalize(above).ok()?)));
+    match there.and_then(|(above, found)| Some(found.join(path.strip_prefix(above).ok()?))) {
+        Some(found) => found,
+        None => path.to_owned(),
+    }
+}
+
 fn bytes(path: &Path) -> Result<Vec<u8>, FileError> {
     let io = |source| FileError::Io { action: "read", path: path.to_owned(), source };
     let meta = fs::metadata(path).map_err(io)?;
@@ -163,6 +172,17 @@ mod tests {
         assert_eq!(fs::read_to_string(&real).unwrap(), "{ }");
         assert_eq!(fs::metadata(&real).unwrap().mode() & 0o7777, 0o640);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_new_file_is_known_by_the_path_it_will_have() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("real")).unwrap();
+        symlink(dir.path().join("real"), dir.path().join("link")).unwrap();
+        let path = dir.path().join("link/new/s.json");
+        let settings = Settings::read(&path).unwrap();
+        settings.replace("{}", 0o600).unwrap();
+        assert_eq!(Settings::read(&path).unwrap().path, settings.path);
     }
 
     #[test]

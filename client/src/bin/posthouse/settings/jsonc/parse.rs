@@ -117,6 +117,25 @@ pub(super) fn end_of_remarks(text: &str, at: usize) -> usize {
     }
 }
 
+/// Whether the quoted text is a string by JSON's grammar.
+fn is_string(quoted: &str) -> bool {
+    let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        let fine = match c {
+            '\\' => match chars.next() {
+                Some('u') => (0..4).all(|_| chars.next().is_some_and(|c| c.is_ascii_hexdigit())),
+                escaped => escaped.is_some_and(|c| "\"\\/bfnrt".contains(c)),
+            },
+            c => !c.is_ascii_control(),
+        };
+        if !fine {
+            return false;
+        }
+    }
+    true
+}
+
 /// Whether white space and comments end with a comment that lasts until its line ends.
 pub(super) fn ends_with_line_comment(blank: &str) -> bool {
     let last = blank.trim_start();
@@ -264,8 +283,12 @@ impl Parser<'_> {
         });
         let Some((end, _)) = end else { return Err(self.wrong("a string does not end")) };
         let quoted = self.rest().get(..=end).unwrap_or_default();
-        let string =
-            serde_json::from_str(quoted).map_err(|_| self.wrong("a string is not written as one"))?;
+        let string = match serde_json::from_str(quoted) {
+            Ok(string) => string,
+            // JavaScript programs cut characters in half. That is no text, and stands for itself.
+            Err(_) if is_string(quoted) => quoted.to_owned(),
+            Err(_) => return Err(self.wrong("a string is not written as one")),
+        };
         self.at += end + 1;
         Ok(string)
     }

@@ -45,6 +45,7 @@ fn every_shape_is_kept() {
         "{\r\n    \"servers\": {\r\n        \"other\": {} /* x */, // y\r\n    },\r\n    \"b\": [1, 2]\r\n}\r\n",
         "\u{feff}{\n  // servers\n  \"servers\": {\n    // none\n  }\n}",
         "{\"a\":1 // one\n}",
+        "{\"half an emoji\": \"\\ud83d\"}",
         "{\"servers\": {\"other\": {\"x\": \"}//\\\"\"}}}",
     ];
     let mut shown = String::new();
