@@ -95,6 +95,15 @@ pub struct Report {
     pub state: State,
 }
 
+impl Report {
+    /// Whether the script has ended without a byte of it written; its id is used up all the same.
+    pub fn is_unused(&self) -> bool {
+        matches!(self.state, State::Cancelled | State::Failed { .. })
+            && self.steps_done == 0
+            && self.partial_bytes == 0
+    }
+}
+
 /// What the caller is to do now.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Turn<'a> {

@@ -140,6 +140,25 @@ pub struct Injection {
     pub earlier: Option<Earlier>,
 }
 
+#[cfg(test)]
+impl Injection {
+    /// A message from `alice`, for tests.
+    pub fn sample(body: &str) -> Self {
+        Self {
+            message: Uuid::from_u128(5),
+            from: "alice".into(),
+            original_to: None,
+            body: body.into(),
+            thread: None,
+            when: When::Idle,
+            plain: false,
+            expects_answer: false,
+            deadline: None,
+            earlier: None,
+        }
+    }
+}
+
 /// What the journal knows of an injection that an earlier daemon began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {

@@ -44,26 +44,12 @@ fn is_combining(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use posthouse_protocol::When;
-    use uuid::Uuid;
-
     use super::*;
     use crate::post::command::Injection;
     use crate::session::injection::header::MarkKey;
 
     fn prompt(body: &str, plain: bool) -> Prompt {
-        let injection = Injection {
-            message: Uuid::from_u128(5),
-            from: "alice".into(),
-            original_to: None,
-            body: body.into(),
-            thread: None,
-            when: When::Idle,
-            plain,
-            expects_answer: false,
-            deadline: None,
-            earlier: None,
-        };
+        let injection = Injection { plain, ..Injection::sample(body) };
         Prompt::of_message(&injection, &MarkKey::new([0; 32]), None)
     }
 

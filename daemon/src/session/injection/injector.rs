@@ -4,66 +4,30 @@
 //! A prompt is noted in the journal, written as one holder script (text, gap, Enter), and confirmed by evidence.
 //! Whoever may be in the way (a dialog, someone's half-typed line) is looked at before each of these steps.
 
+mod active;
+mod confirming;
+#[cfg(test)]
+mod tests;
+mod waiting;
+mod writing;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use posthouse_protocol::{Evidence, ReceiptState, When};
+use posthouse_protocol::{Evidence, ReceiptState};
 use uuid::Uuid;
 
+use self::active::{Active, Writing};
 use super::lanes::Lanes;
 use super::operation::{Part, operation};
 use super::prompt::{Prompt, Source};
-use super::rules::{Confirm, PASTE_END, Rules};
-use super::sight::{Composer, Gate, Sight};
+use super::rules::{Confirm, Rules};
+use super::sight::{Gate, Sight};
 pub use super::words::{Effect, Fate, News, Sign};
 use crate::holder::run::RunId;
-use crate::holder::script::{OperationId, Report, State, Step};
+use crate::holder::script::{OperationId, Report};
 use crate::post::command::Earlier;
-
-/// How long the injector rests after the holder could not take a script.
-const REST: std::time::Duration = std::time::Duration::from_secs(1);
-
-#[derive(Debug)]
-enum Active {
-    Nothing,
-    /// An earlier daemon had begun with it: the holder is asked for its script.
-    Asking {
-        prompt: Prompt,
-        reached: ReceiptState,
-    },
-    Noting(Prompt),
-    Writing(Writing),
-    /// A dialog came between text and Enter: the text may be in the composer.
-    Stranded(Prompt),
-    Confirming(Confirming),
-    /// Its run ended.
-    Adrift(Prompt),
-}
-
-#[derive(Debug)]
-struct Writing {
-    prompt: Prompt,
-    operation: OperationId,
-    part: Part,
-    mid_turn: bool,
-    /// `written` has been told.
-    told: bool,
-    cancelling: bool,
-    proof: Option<Evidence>,
-    seen_in_composer: bool,
-}
-
-#[derive(Debug)]
-struct Confirming {
-    prompt: Prompt,
-    since: Instant,
-    mid_turn: bool,
-    pressed_again: bool,
-    /// The time for a second Enter has come; whether it is pressed depends on what is seen.
-    overdue: bool,
-    seen_in_composer: bool,
-}
 
 /// The state machine of one session.
 #[derive(Debug)]
@@ -101,6 +65,10 @@ impl Injector {
     pub fn run_began(&mut self, run: RunId, rules: Rules) {
         self.run = Some(run);
         self.rules = rules;
+        // Scripts are numbered anew in each run, so that the next daemon finds the first of them.
+        for waiting in self.lanes.iter_mut() {
+            waiting.prompt.unused_scripts = 0;
+        }
         self.settling = None;
         self.resting = None;
     }
@@ -109,22 +77,15 @@ impl Injector {
     pub fn run_ended(&mut self, why_away: &str, now: Instant) -> Vec<Effect> {
         self.run = None;
         self.sight = Sight::away(why_away);
-        self.active = match std::mem::replace(&mut self.active, Active::Nothing) {
-            Active::Nothing => Active::Nothing,
-            Active::Noting(prompt) => {
-                self.lanes.put_back(prompt);
-                Active::Nothing
-            }
-            Active::Asking { prompt, .. }
-            | Active::Writing(Writing { prompt, .. })
-            | Active::Stranded(prompt)
-            | Active::Confirming(Confirming { prompt, .. })
-            | Active::Adrift(prompt) => Active::Adrift(prompt),
-        };
+        let (active, unused) = std::mem::replace(&mut self.active, Active::Nothing).run_ended();
+        self.active = active;
+        if let Some(prompt) = unused {
+            self.lanes.put_back(prompt);
+        }
         // The holder can't be asked any more.
         for (prompt, _) in std::mem::take(&mut self.unclear) {
             let reason = "an earlier daemon had begun with it, and its run is gone".to_owned();
-            self.end(prompt, ReceiptState::Uncertain, None, Some(reason));
+            self.tell(&prompt, ReceiptState::Uncertain, None, Some(reason));
         }
         self.pump(now)
     }
@@ -155,7 +116,7 @@ impl Injector {
         match std::mem::replace(&mut self.active, Active::Nothing) {
             Active::Adrift(prompt) => match fate {
                 Fate::Again => self.lanes.put_back(prompt.again(false)),
-                Fate::Uncertain(reason) => self.end(prompt, ReceiptState::Uncertain, None, Some(reason)),
+                Fate::Uncertain(reason) => self.tell(&prompt, ReceiptState::Uncertain, None, Some(reason)),
             },
             other => self.active = other,
         }
@@ -176,7 +137,7 @@ impl Injector {
                     self.unclear.push_back((prompt, earlier.state));
                 } else {
                     let reason = "an earlier daemon was writing it, and its run is gone";
-                    self.end(prompt, ReceiptState::Uncertain, None, Some(reason.to_owned()));
+                    self.tell(&prompt, ReceiptState::Uncertain, None, Some(reason.to_owned()));
                 }
             }
         }
@@ -189,7 +150,7 @@ impl Injector {
             Active::Noting(noted) if noted.id == prompt => match outcome {
                 Ok(()) if self.allows(noted.when, now) => self.write(noted),
                 Ok(()) => self.lanes.put_back(noted),
-                Err(why) => self.end(noted, ReceiptState::Failed, None, Some(why)),
+                Err(why) => self.tell(&noted, ReceiptState::Failed, None, Some(why)),
             },
             other => self.active = other,
         }
@@ -229,6 +190,13 @@ impl Injector {
             Active::Writing(writing) if writing.operation == report.operation => {
                 self.wrote(writing, report, now)
             }
+            // This one was taken back unused; the dead daemon may have handed over another.
+            Active::Asking { mut prompt, reached }
+                if self.script_of(&prompt) == Some(report.operation) && report.is_unused() =>
+            {
+                prompt.unused_scripts += 1;
+                self.ask(prompt, reached);
+            }
             Active::Asking { prompt, reached } if self.script_of(&prompt) == Some(report.operation) => {
                 let writing = Writing {
                     operation: report.operation,
@@ -238,6 +206,7 @@ impl Injector {
                     mid_turn: true,
                     told: matches!(reached, ReceiptState::Written | ReceiptState::Submitted),
                     cancelling: false,
+                    is_first_enter: true,
                     proof: None,
                     seen_in_composer: false,
                     prompt,
@@ -256,16 +225,17 @@ impl Injector {
             Active::Asking { prompt, reached } if self.script_of(&prompt) == Some(asked) => match reached {
                 ReceiptState::Written | ReceiptState::Submitted => {
                     let reason = "an earlier daemon had written it, and the holder no longer remembers";
-                    self.end(prompt, ReceiptState::Uncertain, None, Some(reason.to_owned()));
+                    self.tell(&prompt, ReceiptState::Uncertain, None, Some(reason.to_owned()));
                 }
                 _ => self.lanes.put_back(prompt),
             },
             // The holder was asked because the link broke: the script had never left.
             Active::Writing(writing) if writing.operation == asked => match writing.part {
                 Part::Script(_) => self.lanes.put_back(writing.prompt),
+                _ if writing.is_first_enter => self.active = Active::Stranded(writing.prompt),
                 _ => {
                     let reason = "the link to the holder broke while Enter was being pressed".to_owned();
-                    self.end(writing.prompt, ReceiptState::Uncertain, None, Some(reason));
+                    self.tell(&writing.prompt, ReceiptState::Uncertain, None, Some(reason));
                 }
             },
             other => self.active = other,
@@ -303,15 +273,7 @@ impl Injector {
 
     /// What to look for on the screen: the prompt under way.
     pub fn under_way(&self) -> Option<&Prompt> {
-        match &self.active {
-            Active::Nothing => None,
-            Active::Asking { prompt, .. }
-            | Active::Noting(prompt)
-            | Active::Writing(Writing { prompt, .. })
-            | Active::Stranded(prompt)
-            | Active::Confirming(Confirming { prompt, .. })
-            | Active::Adrift(prompt) => Some(prompt),
-        }
+        self.active.prompt()
     }
 
     /// What of the prompt under way is typed.
@@ -352,289 +314,7 @@ impl Injector {
         }
     }
 
-    /// Whether a prompt may be written now.
-    fn allows(&self, when: When, now: Instant) -> bool {
-        let rests = |until: Option<Instant>| until.is_some_and(|until| now < until);
-        if self.run.is_none() || self.sight.is_taken() || rests(self.resting) {
-            return false;
-        }
-        match (&self.sight.gate, when) {
-            (Gate::Away(_) | Gate::Blocked(_) | Gate::Failing, _) => false,
-            (Gate::Busy, When::Now) => self.rules.mid_turn,
-            (Gate::Ready | Gate::Unknown, When::Now) => true,
-            (Gate::Ready, _) => !rests(self.settling),
-            (Gate::Busy | Gate::Unknown, _) => false,
-        }
-    }
-
-    /// Starts whatever may start, ends what came too late, and tells the others what they wait for.
-    fn pump(&mut self, now: Instant) -> Vec<Effect> {
-        for prompt in self.lanes.extract(|prompt| prompt.deadline.is_some_and(|deadline| deadline <= now)) {
-            self.end(prompt, ReceiptState::Expired, None, None);
-        }
-        if let Some(reason) = self.refuses_now() {
-            for prompt in self.lanes.extract(|p| p.when == When::Now && p.source == Source::Message) {
-                self.end(prompt, ReceiptState::Failed, None, Some(reason.clone()));
-            }
-        }
-        if matches!(self.active, Active::Nothing)
-            && let Some((prompt, reached)) = self.unclear.pop_front()
-        {
-            self.ask(prompt, reached);
-        }
-        if matches!(self.active, Active::Nothing) {
-            let (now_allowed, idle_allowed) = (self.allows(When::Now, now), self.allows(When::Idle, now));
-            let next = self.lanes.take(|when| if when == When::Now { now_allowed } else { idle_allowed });
-            if let Some(prompt) = next {
-                self.effects.push(Effect::Note(prompt.clone()));
-                self.active = Active::Noting(prompt);
-            }
-        }
-        self.tell_reasons();
-        std::mem::take(&mut self.effects)
-    }
-
-    /// Why `now` fails at once.
-    fn refuses_now(&self) -> Option<String> {
-        match &self.sight.gate {
-            Gate::Blocked(what) => Some(format!("the harness is blocked: {what}")),
-            _ if self.sight.drafting => Some("someone is drafting in the composer".to_owned()),
-            _ => None,
-        }
-    }
-
-    fn tell_reasons(&mut self) {
-        let reason = self.sight.waits_for();
-        for waiting in self.lanes.iter_mut() {
-            let reason = reason.clone().unwrap_or_else(|| "behind another message".to_owned());
-            if waiting.told.as_ref() != Some(&reason) {
-                waiting.told = Some(reason.clone());
-                let prompt = &waiting.prompt;
-                self.effects.push(Effect::Tell {
-                    prompt: prompt.id,
-                    source: prompt.source,
-                    attempt: prompt.attempt,
-                    news: News::Waits(reason),
-                });
-            }
-        }
-    }
-
-    fn write(&mut self, prompt: Prompt) {
-        let Some(operation) = self.script_of(&prompt) else {
-            self.lanes.put_back(prompt);
-            return;
-        };
-        let mid_turn = self.sight.gate == Gate::Busy;
-        let steps = self.rules.script(&prompt);
-        self.effects.push(Effect::Write { operation, steps });
-        self.active = Active::Writing(Writing {
-            part: Part::Script(prompt.unused_scripts),
-            prompt,
-            operation,
-            mid_turn,
-            told: false,
-            cancelling: false,
-            proof: None,
-            seen_in_composer: false,
-        });
-    }
-
-    fn press_enter(&mut self, prompt: Prompt, mid_turn: bool) {
-        let Some(run) = self.run else { return };
-        let operation = operation(prompt.id, run, prompt.attempt, Part::EnterAgain);
-        let steps = self.rules.press_enter();
-        self.effects.push(Effect::Write { operation, steps });
-        self.active = Active::Writing(Writing {
-            prompt,
-            operation,
-            part: Part::EnterAgain,
-            mid_turn,
-            told: true,
-            cancelling: false,
-            proof: None,
-            seen_in_composer: true,
-        });
-    }
-
-    /// The script under way moved on or ended.
-    fn wrote(&mut self, mut writing: Writing, report: Report, now: Instant) {
-        let is_script = matches!(writing.part, Part::Script(_));
-        if is_script && report.steps_done >= 1 && !writing.told {
-            writing.told = true;
-            self.tell(&writing.prompt, ReceiptState::Written, Some(Evidence::Holder), None);
-        }
-        let untouched = report.steps_done == 0 && report.partial_bytes == 0;
-        match report.state {
-            State::Queued | State::Running | State::Other(..) => self.active = Active::Writing(writing),
-            State::Done => self.applied(writing, now),
-            _ if !is_script => {
-                // The second Enter never left: the first one's evidence may still come.
-                self.active = Active::Confirming(Confirming {
-                    prompt: writing.prompt,
-                    since: now,
-                    mid_turn: writing.mid_turn,
-                    pressed_again: true,
-                    overdue: true,
-                    seen_in_composer: writing.seen_in_composer,
-                });
-            }
-            State::Full | State::NotUnderstood => {
-                self.resting = Some(now + REST);
-                self.lanes.put_back(writing.prompt);
-            }
-            State::Cancelled if untouched => {
-                writing.prompt.unused_scripts += 1;
-                self.lanes.put_back(writing.prompt);
-            }
-            State::Failed { .. } if untouched => {
-                writing.prompt.unused_scripts += 1;
-                self.resting = Some(now + REST);
-                self.lanes.put_back(writing.prompt);
-            }
-            // Enter was not pressed, also where the terminal went away in between.
-            State::Cancelled | State::Failed { .. }
-                if report.steps_done >= 1 && report.partial_bytes == 0 =>
-            {
-                self.active = Active::Stranded(writing.prompt);
-            }
-            State::Cancelled => {
-                self.close_paste(&writing.prompt);
-                let reason = "a dialog appeared while it was being typed".to_owned();
-                self.end(writing.prompt, ReceiptState::Uncertain, None, Some(reason));
-            }
-            State::Failed { errno } => {
-                let reason = format!("the terminal could not be written (error {errno})");
-                self.end(writing.prompt, ReceiptState::Uncertain, None, Some(reason));
-            }
-        }
-    }
-
-    /// Enter was applied.
-    fn applied(&mut self, writing: Writing, now: Instant) {
-        let Writing { prompt, mid_turn, proof, part, seen_in_composer, .. } = writing;
-        if part != Part::EnterAgain || !seen_in_composer {
-            self.tell(&prompt, ReceiptState::Submitted, Some(Evidence::Holder), None);
-            self.effects.push(Effect::Submitted(prompt.clone()));
-        }
-        self.active = Active::Confirming(Confirming {
-            prompt,
-            since: now,
-            mid_turn,
-            pressed_again: part == Part::EnterAgain,
-            overdue: false,
-            seen_in_composer,
-        });
-        match (&self.rules.confirm, proof) {
-            (Confirm::Holder, _) => self.confirm(Evidence::Holder, now),
-            (Confirm::Evidence { .. }, Some(proof)) => self.confirm(proof, now),
-            (Confirm::Evidence { .. }, None) => {}
-        }
-    }
-
-    /// A paste without its end would swallow every later key.
-    fn close_paste(&mut self, prompt: &Prompt) {
-        if let (true, Some(run)) = (self.rules.paste, self.run) {
-            let operation = operation(prompt.id, run, prompt.attempt, Part::PasteEnd);
-            self.effects.push(Effect::Write { operation, steps: vec![Step::Bytes(PASTE_END.to_vec())] });
-        }
-    }
-
-    /// What the screen and the clock mean for the prompt under way.
-    fn look(&mut self, now: Instant) {
-        let blocked = matches!(self.sight.gate, Gate::Blocked(_));
-        match std::mem::replace(&mut self.active, Active::Nothing) {
-            Active::Writing(mut writing) => {
-                if blocked && !writing.cancelling {
-                    writing.cancelling = true;
-                    self.effects.push(Effect::Cancel(writing.operation));
-                }
-                self.active = Active::Writing(writing);
-            }
-            Active::Stranded(prompt) => self.look_at_stranded(prompt),
-            Active::Confirming(open) => self.look_at_confirming(open, now),
-            other => self.active = other,
-        }
-    }
-
-    fn look_at_stranded(&mut self, prompt: Prompt) {
-        if !self.sight.settled || matches!(self.sight.gate, Gate::Blocked(_) | Gate::Away(_) | Gate::Failing)
-        {
-            self.active = Active::Stranded(prompt);
-        } else if self.sight.composer == Composer::Ours && self.sight.drafting {
-            // Keys were just sent; what they did is not on the screen yet.
-            self.active = Active::Stranded(prompt);
-        } else if self.sight.composer == Composer::Ours {
-            let mid_turn = self.sight.gate == Gate::Busy;
-            self.tell(&prompt, ReceiptState::Submitted, Some(Evidence::Holder), None);
-            self.effects.push(Effect::Submitted(prompt.clone()));
-            self.press_enter(prompt, mid_turn);
-        } else {
-            let reason =
-                "a dialog came between the text and Enter, and the composer no longer shows the text";
-            self.end(prompt, ReceiptState::Uncertain, None, Some(reason.to_owned()));
-        }
-    }
-
-    fn look_at_confirming(&mut self, mut open: Confirming, now: Instant) {
-        let Confirm::Evidence { again_after, within, .. } = self.rules.confirm else {
-            self.active = Active::Confirming(open);
-            return;
-        };
-        let waited = now.saturating_duration_since(open.since);
-        let sight = &self.sight;
-        let free = !sight.is_taken();
-        open.overdue |= again_after.is_some_and(|after| waited >= after);
-        if sight.settled {
-            let gone =
-                sight.composer == Composer::Empty || (sight.composer == Composer::Other && sight.shown);
-            let took_it =
-                sight.shown || open.seen_in_composer || (sight.gate == Gate::Busy && !open.mid_turn);
-            open.seen_in_composer |= sight.composer == Composer::Ours;
-            if gone && took_it {
-                self.active = Active::Confirming(open);
-                self.confirm(Evidence::Screen, now);
-                return;
-            }
-            if sight.composer == Composer::Ours && free && !open.pressed_again && open.overdue {
-                let mid_turn = sight.gate == Gate::Busy;
-                self.press_enter(open.prompt, mid_turn);
-                return;
-            }
-        }
-        if waited >= within {
-            let reason = if self.sight.composer == Composer::Ours {
-                "Enter was pressed twice and the composer still shows it"
-            } else {
-                "nothing shows whether the harness took it"
-            };
-            self.end(open.prompt, ReceiptState::Uncertain, None, Some(reason.to_owned()));
-        } else {
-            self.active = Active::Confirming(open);
-        }
-    }
-
-    fn confirm(&mut self, evidence: Evidence, now: Instant) {
-        if let Active::Confirming(open) = std::mem::replace(&mut self.active, Active::Nothing) {
-            if let Confirm::Evidence { turn_shows_within, .. } = self.rules.confirm
-                && self.sight.gate == Gate::Ready
-            {
-                self.settling = Some(now + turn_shows_within);
-            }
-            self.end(open.prompt, ReceiptState::Delivered, Some(evidence), None);
-        }
-    }
-
-    fn end(
-        &mut self,
-        prompt: Prompt,
-        state: ReceiptState,
-        evidence: Option<Evidence>,
-        reason: Option<String>,
-    ) {
-        self.tell(&prompt, state, evidence, reason);
-    }
-
+    /// Tells how far a prompt has come.
     fn tell(
         &mut self,
         prompt: &Prompt,

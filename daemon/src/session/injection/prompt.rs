@@ -125,18 +125,7 @@ mod tests {
     use super::*;
 
     fn injection(body: &str, plain: bool) -> Injection {
-        Injection {
-            message: Uuid::from_u128(5),
-            from: "alice".into(),
-            original_to: None,
-            body: body.into(),
-            thread: None,
-            when: When::Idle,
-            plain,
-            expects_answer: false,
-            deadline: None,
-            earlier: None,
-        }
+        Injection { plain, ..Injection::sample(body) }
     }
 
     #[test]
