@@ -3,6 +3,7 @@
 pub mod editor;
 pub mod lab;
 pub mod mock;
+pub mod pty;
 pub mod real;
 pub mod stage;
 pub mod standin;

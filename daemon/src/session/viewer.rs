@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use posthouse_protocol::payload::{AttachResponse, Detach, Notice, Output};
+use posthouse_protocol::payload::{AttachResponse, Detach, Notice, Output, REDRAW, Resize, WindowSize};
 use posthouse_protocol::{Blob, Encoding, Frame, FrameType, Header, Payload, limits};
 
 use super::house::{new_id, now_ms};
@@ -14,9 +14,6 @@ use crate::post::command::ConnId;
 
 /// Bytes of output in one frame, so that base64 and envelope fit the frame limit.
 const CHUNK: usize = 256 * 1024;
-/// Erases screen and scrollback position of a viewer's terminal before it is drawn anew.
-const CLEAR: &[u8] = b"\x1b[?1049l\x1b[0m\x1b[H\x1b[2J";
-
 /// One attached terminal.
 #[derive(Debug)]
 struct Viewer {
@@ -115,7 +112,7 @@ impl Viewers {
         if !self.viewers.iter().any(needs) {
             return;
         }
-        let bytes = Bytes::from([CLEAR, &picture()].concat());
+        let bytes = Bytes::from([REDRAW, &picture()].concat());
         let session = self.session.clone();
         for viewer in self.viewers.iter_mut().filter(|v| needs(v)) {
             let frames = output_frames(&session, None, &bytes, viewer.outbox.encoding());
@@ -142,6 +139,17 @@ impl Viewers {
             let frames = output_frames(&session, Some(offset), &Bytes::from(bytes), viewer.outbox.encoding());
             viewer.behind |= viewer.outbox.push(frames) == Err(PushError::Full);
         }
+    }
+
+    /// The harness's terminal has another size: what everyone sees is to be drawn anew, but for a viewer that has seen
+    /// nothing yet.
+    pub fn harness_resized(&mut self, size: Size, newcomer: Option<ConnId>) {
+        let newcomer: Vec<Viewer> =
+            self.viewers.extract_if(.., |viewer| Some(viewer.conn) == newcomer).collect();
+        let size = WindowSize { cols: size.cols, rows: size.rows };
+        self.tell(&Resize { name: self.session.clone(), size });
+        self.lose_sight();
+        self.viewers.extend(newcomer);
     }
 
     /// A new status line for everyone.

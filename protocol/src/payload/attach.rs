@@ -42,12 +42,15 @@ pub struct AttachResponse {
     pub notice: Option<String>,
 }
 
+/// What the bytes that redraw a screen begin with: it takes the terminal out of whatever state it was in.
+pub const REDRAW: &[u8] = b"\x1b[?1049l\x1b[0m\x1b[H\x1b[2J";
+
 /// Terminal bytes for a viewer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct Output {
     /// The session.
     pub name: String,
-    /// Absolute offset of the first byte; 0 for bytes that redraw the screen.
+    /// Absolute offset of the first byte; 0 for bytes that redraw the screen, which begin with [`REDRAW`].
     pub offset: u64,
     /// The bytes.
     pub data: Blob,
@@ -62,7 +65,7 @@ pub struct Input {
     pub data: Blob,
 }
 
-/// A viewer's window changed.
+/// A viewer's window changed; from the daemon, the harness's terminal did, and is about to be redrawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct Resize {
     /// The session.

@@ -57,17 +57,17 @@ impl Task {
             }
             Order::ViewerInput { conn, data } => {
                 if self.viewers.types(conn, Instant::now()) {
-                    self.fit_size();
+                    self.fit_size(None);
                     self.keys(without_replies(&data), None);
                 }
             }
             Order::ViewerResize { conn, size } => {
                 self.viewers.resized(conn, size_of(&size), Instant::now());
-                self.fit_size();
+                self.fit_size(None);
             }
             Order::Detach { conn } => {
                 self.viewers.remove(conn);
-                self.fit_size();
+                self.fit_size(None);
             }
             Order::Explain { failure, reply } => self.explain(failure, reply).await,
         }
@@ -245,7 +245,7 @@ impl Task {
         let read_only = attach.read_only.unwrap_or(false);
         let size = attach.size.as_ref().map(size_of);
         self.viewers.add(conn, outbox, read_only, size, Instant::now());
-        self.fit_size();
+        self.fit_size(Some(conn));
         let shown = self.wanted_size();
         let response = AttachResponse {
             name: self.name().to_owned(),
@@ -294,13 +294,16 @@ impl Task {
         self.viewers.size().unwrap_or_else(|| self.spec().size.into())
     }
 
-    fn fit_size(&mut self) {
+    fn fit_size(&mut self, newcomer: Option<ConnId>) {
         let size = self.wanted_size();
         let Some(live) = self.phase.live_mut() else { return };
         if live.screen().size() == (size.rows, size.cols) {
             return;
         }
         live.screen().resize(size.rows, size.cols);
+        self.viewers.harness_resized(size, newcomer);
+        self.redraw(None);
+        let Some(live) = self.phase.live_mut() else { return };
         let link = live.link.clone();
         tokio::spawn(async move {
             if let Err(error) = link.resize(size).await {

@@ -4,6 +4,7 @@
 //! the harness's screen whatever the harness does, and viewers of different sizes can share one session.
 
 mod paint;
+mod past;
 
 use std::io::IsTerminal;
 
@@ -64,8 +65,12 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         scrollback: (args.scrollback > 0).then_some(args.scrollback),
     };
     let view = client.call(&request).await?;
+    let (past, first) = past::read(&mut client, &view, args.scrollback).await?;
+    for line in past {
+        context.print(&line)?;
+    }
     let raw = RawMode::enter()?;
-    let end = watch(&mut client, &args, view, window).await;
+    let end = watch(&mut client, &args, (view, first), window).await;
     drop(raw);
     let reason = end?;
     eprintln!("{reason}");
@@ -80,11 +85,12 @@ fn inner(window: WindowSize) -> WindowSize {
 async fn watch(
     client: &mut Client,
     args: &Args,
-    start: AttachResponse,
+    (start, first): (AttachResponse, Vec<u8>),
     window: WindowSize,
 ) -> Result<String, Failure> {
     let name = args.name.clone();
     let mut view = View::new(&start, window, args.detach_key);
+    view.feed(&first);
     let mut keys = tokio::io::stdin();
     let mut typed = [0u8; 4096];
     let mut resized = signal(SignalKind::window_change())?;
