@@ -1,5 +1,7 @@
 //! `posthouse acp` as an editor uses it: a hand-written client over its standard input and output.
 
+use std::path::PathBuf;
+
 use posthouse_tests::editor::Editor;
 use posthouse_tests::standin::DEFINITION;
 use posthouse_tests::world::{World, program};
@@ -11,8 +13,14 @@ fn world() -> World {
     let definition = DEFINITION.replace("program = \"standin\"", &format!("program = {}", quoted()));
     world.define_harness("standin", &definition);
     world.set("STANDIN_HOME", world.home().join("standin-home"));
+    world.set("STANDIN_REVOKED", revoked(&world));
     world.start();
     world
+}
+
+/// Keys that the provider does not take any more.
+fn revoked(world: &World) -> PathBuf {
+    world.home().join("revoked")
 }
 
 fn quoted() -> String {
@@ -87,6 +95,34 @@ fn a_prompt_outlives_the_daemon() {
     let done = editor.answer(id);
     assert_eq!(done["result"]["stopReason"], "end_turn", "{done}");
     assert_eq!(editor.said(), "Done.");
+    editor.close();
+}
+
+#[test]
+fn a_prompt_is_answered_on_the_next_login_and_the_editor_reads_why() {
+    let world = world();
+    for alias in ["red", "blue"] {
+        let add = ["credential", "add", "example", alias, "--api-key-stdin"];
+        world.cli_with_input(&add, format!("key-{alias}").as_bytes()).ok();
+    }
+    let route = "standin@example/red, standin@example/blue";
+    let mut editor = Editor::start(&world, &["builder", "--route", route]);
+    editor.open("builder", world.home());
+    let id = editor.prompt("builder", "first");
+    assert_eq!(editor.answer(id)["result"]["stopReason"], "end_turn");
+    assert_eq!(editor.said(), "Done.");
+
+    std::fs::write(revoked(&world), "key-red\n").expect("written");
+    let id = editor.prompt("builder", "second");
+    let done = editor.answer(id);
+    assert_eq!(done["result"]["stopReason"], "end_turn", "{done}");
+    let said = editor.said();
+    assert!(
+        said.contains("Posthouse: ") && said.contains("example/red") && said.contains("example/blue"),
+        "{said}"
+    );
+    assert!(said.ends_with("Done."), "{said}");
+    assert_eq!(world.session("builder")["mount"], "standin@example/blue");
     editor.close();
 }
 

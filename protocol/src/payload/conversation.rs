@@ -36,7 +36,8 @@ pub struct ConversationResponse {
     /// As much as fits a frame.
     #[serde(default)]
     pub said: Vec<Said>,
-    /// Where to read on; absent where the harness keeps no conversation that can be read. After a move to another harness it leads to the beginning of the conversation there.
+    /// Where to read on; absent where the harness keeps no conversation that can be read. After a move it leads to
+    /// what is said in the next run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
     /// More can be read at once.

@@ -129,7 +129,7 @@ impl Task {
                 }
             }
             News::Said(..) => {}
-            News::Found(file) => self.told_from = Some(file),
+            News::Told(told) => self.told = Some(*told),
             News::Started(outcome) => return self.started(outcome).await,
             News::Chosen(choice) => return self.chosen(choice).await,
             News::Relinked(outcome) => return self.relinked(outcome).await,

@@ -23,8 +23,9 @@ pub use order::Order;
 pub(crate) use order::Waiter;
 
 use self::failing::Retry;
-use self::order::{GatheredFor, News, PathOf};
+use self::order::{GatheredFor, News};
 use self::phase::Phase;
+use self::recount::Told;
 use super::command::Reply;
 use super::drafting::Drafting;
 use super::house::House;
@@ -124,7 +125,7 @@ pub(crate) struct Task {
     /// Whether post hands messages over.
     is_up: bool,
     /// The file that CONVERSATION was last answered from.
-    told_from: Option<PathOf>,
+    told: Option<Told>,
     /// When the conversation is looked at next.
     conversation_at: Option<Instant>,
     /// The screen changed since it was last looked at.
@@ -180,7 +181,7 @@ impl Task {
             retry: None,
             reports: 0,
             is_up: false,
-            told_from: None,
+            told: None,
             conversation_at: None,
             unseen: false,
             dirty: true,

@@ -1,6 +1,5 @@
 //! What a session's task is told: by the registry, and by the helpers that it sent out itself.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use posthouse_protocol::payload::{
@@ -9,6 +8,7 @@ use posthouse_protocol::payload::{
 };
 use uuid::Uuid;
 
+use super::recount::Told;
 use crate::failover::command::{Choice, Instruction};
 use crate::gate::outbox::Outbox;
 use crate::holder::link::Link;
@@ -132,22 +132,13 @@ pub(super) enum News {
     /// The conversation of this run says something.
     Said(Uuid, Said),
     /// The file of a conversation was found.
-    Found(PathOf),
+    Told(Box<Told>),
     /// Failover decided about a report of this run.
     Instructed(Uuid, Instruction),
     /// A mount was chosen.
     Chosen(Choice),
     /// Old output was read for somebody.
     Gathered(Gathered, GatheredFor),
-}
-
-/// A conversation and its file.
-#[derive(Clone, Debug)]
-pub(super) struct PathOf {
-    /// The conversation's id.
-    pub conversation: String,
-    /// Its file.
-    pub path: PathBuf,
 }
 
 /// Who wanted old output.

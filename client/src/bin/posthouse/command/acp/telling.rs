@@ -165,7 +165,8 @@ impl Agent<'_> {
         view.blocked = dialog;
         if let Some(trouble) = info.trouble.as_ref().filter(|trouble| trouble.at > view.trouble_at) {
             view.trouble_at = trouble.at;
-            let repair = trouble.repair.as_deref().map(|r| format!(" · repair: {r}")).unwrap_or_default();
+            let repair = trouble.repair.as_deref().filter(|repair| !trouble.message.contains(repair));
+            let repair = repair.map(|repair| format!(" · repair: {repair}")).unwrap_or_default();
             notices.push(format!("{}{repair}", trouble.message));
         }
         notices.iter().try_for_each(|notice| self.notice(notice))
