@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use posthouse_protocol::ErrorCode;
 use posthouse_protocol::payload::{Conversation, Said, Screen, SessionInfo};
 use serde_json::{Value, json};
 
@@ -46,11 +47,13 @@ pub enum Source {
 impl Agent<'_> {
     /// Tells what is new in the session, and answers the prompts that have ended.
     pub(super) async fn look(&mut self) -> Result<(), Failure> {
+        // What led to the words is known once they are there, and is told before them.
+        let said = self.gather().await?;
         let info = self.info().await?;
-        self.read_on().await?;
         if let Some(info) = &info {
             self.warn(info)?;
         }
+        said.iter().try_for_each(|said| self.tell(said))?;
         let watched =
             info.as_ref().is_some_and(|info| self.turns.iter().any(|turn| turn.watches_screen(info)));
         let screen = if watched { Some(self.screen().await?) } else { None };
@@ -112,16 +115,21 @@ impl Agent<'_> {
 
     /// Tells what the conversation holds beyond what was told. Whether there was anything.
     pub(super) async fn read_on(&mut self) -> Result<bool, Failure> {
-        let mut any = false;
+        let said = self.gather().await?;
+        said.iter().try_for_each(|said| self.tell(said))?;
+        Ok(!said.is_empty())
+    }
+
+    /// Reads what the conversation holds beyond what was read.
+    async fn gather(&mut self) -> Result<Vec<Said>, Failure> {
+        let mut all = Vec::new();
         loop {
-            let Some(view) = &self.view else { return Ok(any) };
+            let Some(view) = &self.view else { return Ok(all) };
             let request =
                 Conversation { name: self.args.name.clone(), after: view.cursor.clone(), at_end: None };
             let told = match self.ask(&request).await {
                 // A session that was released has no conversation; whoever waits for it is told so elsewhere.
-                Err(failure) if failure.code == Some(posthouse_protocol::ErrorCode::NoSuchSession) => {
-                    return Ok(any);
-                }
+                Err(failure) if failure.code == Some(ErrorCode::NoSuchSession) => return Ok(all),
                 other => other?,
             };
             if let Some(view) = &mut self.view {
@@ -132,12 +140,9 @@ impl Agent<'_> {
                 };
                 view.cursor = told.next.or(view.cursor.take());
             }
-            for said in &told.said {
-                any = true;
-                self.tell(said)?;
-            }
+            all.extend(told.said);
             if !told.more {
-                return Ok(any);
+                return Ok(all);
             }
         }
     }
