@@ -63,6 +63,8 @@ mod tests {
         for verb in cli.get_subcommands().filter(|verb| verb.get_name() != "help") {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Example"), "{} has no example", verb.get_name());
+            let usage = format!("posthouse {}", verb.get_name());
+            assert!(help.contains(&usage), "the example of {} is of something else", verb.get_name());
         }
     }
 }
