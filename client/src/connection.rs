@@ -54,6 +54,8 @@ pub struct Client {
     kept: VecDeque<Frame>,
     welcome: Welcome,
     timeout: Duration,
+    /// Makes ids differ from those of any other connection, also of one that this one resumes.
+    unique: uuid::Uuid,
     last_id: u64,
     last_error: Option<String>,
 }
@@ -81,6 +83,7 @@ impl Client {
             kept: VecDeque::new(),
             welcome,
             timeout: options.timeout,
+            unique: uuid::Uuid::now_v7(),
             last_id: 0,
             last_error: None,
         })
@@ -114,11 +117,23 @@ impl Client {
     /// Sends a message and returns the id of its frame, by which receipts name it.
     pub async fn send(&mut self, to: &str, message: &Message, meta: SendMeta) -> Result<String, ClientError> {
         let id = self.fresh_id();
-        let mut header = Header::new(FrameType::Send, id.clone(), now());
+        self.send_as(&id, to, message, meta).await?;
+        Ok(id)
+    }
+
+    /// The same under an id of the caller's, unique among all that its name ever sent. Whoever does not know whether a
+    /// message was accepted before its connection broke sends it again under its id: the daemon takes it once.
+    pub async fn send_as(
+        &mut self,
+        id: &str,
+        to: &str,
+        message: &Message,
+        meta: SendMeta,
+    ) -> Result<(), ClientError> {
+        let mut header = Header::new(FrameType::Send, id, now());
         header.to = Some(to.to_owned());
         header.meta = (meta != SendMeta::default()).then_some(meta);
-        self.write(&Frame::of(header, message, self.welcome.encoding)?).await?;
-        Ok(id)
+        self.write(&Frame::of(header, message, self.welcome.encoding)?).await
     }
 
     /// Sends a frame that has no answer, or whose answer is read with [`Self::next`]. Returns its id.
@@ -184,7 +199,7 @@ impl Client {
 
     fn fresh_id(&mut self) -> String {
         self.last_id += 1;
-        format!("{}-{}", self.welcome.session_id, self.last_id)
+        format!("{}-{}", self.unique, self.last_id)
     }
 }
 

@@ -5,7 +5,8 @@
 //! runtime of their own.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ use crate::machine;
 use crate::panics;
 use crate::paths::{Paths, PathsError, make_private_dir};
 use crate::post::Post;
+use crate::renewal::{self, Renewal};
 use crate::session::command::{Sessions, SessionsCommand};
 use crate::session::house::House;
 use crate::session::registry;
@@ -126,6 +128,8 @@ pub fn run(options: Options) -> Result<(), DaemonError> {
     log::start(&config.log, &paths.log())?;
     panics::install();
     raise_descriptors(u64::from(config.limits.connections) + OTHER_DESCRIPTORS);
+    let renewal = Renewal::of_this_process()
+        .map_err(|source| DaemonError::System { action: "find the daemon's program", source })?;
     let journal = Journal::open(&paths.state, journal_options(&config.journal))?;
     let generation = lasting::next_generation(&paths.state)?;
     let system = |action| move |source| DaemonError::System { action, source };
@@ -145,13 +149,17 @@ pub fn run(options: Options) -> Result<(), DaemonError> {
         generation,
         sessions: sessions.handle(),
         background,
+        program: renewal.program(),
     };
     let outcome = switchboard.block_on(house.live());
     // What still runs on them has been told to end and had its time.
     switchboard.shutdown_background();
     sessions.shutdown_background();
     journal.close();
-    outcome
+    match outcome? {
+        Some(listener) => Err(system("run the daemon anew")(renewal.exec(listener))),
+        None => Ok(()),
+    }
 }
 
 fn sources(paths: &Paths, options: Options) -> config::Sources {
@@ -204,10 +212,12 @@ struct Daemon<'a> {
     generation: u64,
     sessions: &'a Handle,
     background: bool,
+    program: &'a Path,
 }
 
 impl Daemon<'_> {
-    async fn live(&self) -> Result<(), DaemonError> {
+    /// Returns the listener if the program is to be run anew.
+    async fn live(&self) -> Result<Option<OwnedFd>, DaemonError> {
         let owner = nix::unistd::geteuid().as_raw();
         // Signals are taken from here on, so that one during the start ends the daemon in order.
         let signals = Signals::listen()?;
@@ -233,28 +243,36 @@ impl Daemon<'_> {
             pid: std::process::id(),
             generation: self.generation,
         };
-        let place = Place { socket: self.paths.socket.clone(), state: self.paths.state.clone(), uid: owner };
+        let place = Place {
+            socket: self.paths.socket.clone(),
+            state: self.paths.state.clone(),
+            program: self.program.to_owned(),
+            uid: owner,
+        };
         let gate = Gate::new(rooms, self.config.limits.clone(), info, place);
         let listener = match gate::handed()? {
             Some(listener) => listener,
             None => gate::bind(&self.paths.socket)?,
         };
-        tokio::spawn(signals.forward(gate.stop()));
+        tokio::spawn(signals.forward(gate.stop(), self.program.to_owned()));
         if self.background {
             silence_stderr();
         }
         tell_systemd(&[NotifyState::Ready]);
         tracing::info!(socket = %self.paths.socket.display(), generation = self.generation, "ready");
 
-        gate.serve(listener).await;
-        tell_systemd(&[NotifyState::Stopping]);
+        let again = gate.serve(listener).await;
+        // The same process goes on: for systemd it does not stop.
+        if again.is_none() {
+            tell_systemd(&[NotifyState::Stopping]);
+        }
         gate.close().await;
         end_sessions(sessions).await;
         // Post ends once the last room that could tell it something has.
         let _ = tokio::time::timeout(SESSIONS_END, post_ended).await;
         self.note("daemon.stopped", json!({ "generation": self.generation }));
         tracing::info!("ended; sessions go on");
-        Ok(())
+        Ok(again)
     }
 
     /// Starts everything that runs beside the switchboard, and waits until the sessions of earlier daemons are adopted.
@@ -377,10 +395,11 @@ fn tell_systemd(state: &[NotifyState<'_>]) {
     }
 }
 
-/// SIGTERM and SIGINT, which end the daemon and nothing else.
+/// SIGTERM and SIGINT, which end the daemon and nothing else, and SIGUSR2, which has it run its program anew.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    renew: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -388,13 +407,26 @@ impl Signals {
         let listen = |kind| {
             signal(kind).map_err(|source| DaemonError::System { action: "listen for signals", source })
         };
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            renew: listen(SignalKind::user_defined2())?,
+        })
     }
 
-    async fn forward(mut self, stop: Stop) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    async fn forward(mut self, stop: Stop, program: PathBuf) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                Some(()) = self.renew.recv() => match renewal::check(&program).await {
+                    Ok(next) => {
+                        tracing::info!(next, "the program is run anew, on a signal");
+                        return stop.and_again();
+                    }
+                    Err(why) => tracing::error!("failed to {why}"),
+                },
+            }
         }
         tracing::info!("ending on a signal");
         stop.now();

@@ -15,6 +15,7 @@ pub mod panics;
 pub mod paths;
 pub mod post;
 pub mod principal;
+pub mod renewal;
 pub mod replay;
 pub mod session;
 pub mod sys;

@@ -72,6 +72,28 @@ pub fn set_terminal_size(terminal: BorrowedFd<'_>, rows: u16, cols: u16) -> io::
     Ok(())
 }
 
+/// Puts a socket where a program that is executed next looks for what systemd hands over.
+///
+/// # Errors
+/// What the kernel says.
+pub fn hand_over(socket: OwnedFd) -> io::Result<()> {
+    // By systemd's protocol.
+    const FIRST: i32 = 3;
+    // SAFETY: whatever was at that descriptor is given up together with this process's program; both calls only change
+    // the table of descriptors.
+    let result = unsafe {
+        if socket.as_raw_fd() == FIRST {
+            libc::fcntl(FIRST, libc::F_SETFD, 0)
+        } else {
+            libc::dup2(socket.as_raw_fd(), FIRST)
+        }
+    };
+    nix::errno::Errno::result(result)?;
+    // It has to outlive this call.
+    std::mem::forget(socket);
+    Ok(())
+}
+
 /// The first socket that systemd handed to this process at its start, if there is one. Answers only once: the
 /// descriptor then has an owner.
 ///

@@ -16,6 +16,15 @@ use crate::journal;
 use crate::post::command::{ConnId, Departure, PostCommand};
 use crate::session::command::{Sessions, SessionsCommand};
 
+/// Whether and how the daemon is to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Down {
+    /// It is to end.
+    pub(super) wanted: bool,
+    /// Its program is to be run anew.
+    pub(super) again: bool,
+}
+
 /// Handles and facts; shared, never changed.
 #[derive(Debug)]
 pub(super) struct House {
@@ -32,7 +41,7 @@ pub(super) struct House {
     /// Runs that the daemon itself was started in; its clients share them.
     pub(super) own_runs: Runs,
     pub(super) started: Instant,
-    pub(super) shutdown: watch::Sender<bool>,
+    pub(super) shutdown: watch::Sender<Down>,
 }
 
 /// Where the daemon lives.
@@ -42,6 +51,8 @@ pub struct Place {
     pub socket: PathBuf,
     /// Its state directory.
     pub state: PathBuf,
+    /// Its program, as it was when the process started.
+    pub program: PathBuf,
     /// User id it runs as; the only one it talks to.
     pub uid: u32,
 }

@@ -1,7 +1,7 @@
 //! The socket: bound by us at a path, or handed over by systemd.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -95,15 +95,25 @@ pub(super) fn take_over(fd: OwnedFd) -> io::Result<Listener> {
     uds::Listener::try_from(fd).map(Listener::UdSocket)
 }
 
+/// The descriptor of a listener that is to outlive this program. Its path stays.
+///
+/// # Errors
+/// When there is no descriptor left.
+pub(super) fn keep(mut listener: Listener) -> io::Result<OwnedFd> {
+    listener.do_not_reclaim_name_on_drop();
+    let Listener::UdSocket(socket) = &listener;
+    socket.as_fd().try_clone_to_owned()
+}
+
 /// Accepts connections until the daemon is to end, and gives each a task of its own.
-pub(super) async fn accept(listener: Listener, house: Arc<House>, slots: Arc<Semaphore>) {
+pub(super) async fn accept(listener: Listener, house: Arc<House>, slots: Arc<Semaphore>) -> Listener {
     let mut shutdown = house.shutdown.subscribe();
     let mut lineages = Lineages::default();
     let mut last = 0;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = shutdown.wait_for(|down| *down) => return,
+            _ = shutdown.wait_for(|down| down.wanted) => return listener,
         };
         match accepted
             .and_then(|Stream::UdSocket(stream)| Ok((stream.peer_creds()?, UnixStream::from(stream))))

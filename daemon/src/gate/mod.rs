@@ -27,6 +27,7 @@ mod stamp;
 mod tests;
 mod verb;
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,7 @@ pub use house::Place;
 pub use listen::{ListenError, bind, handed};
 pub use stamp::now_ms;
 
-use house::House;
+use house::{Down, House};
 use roster::Roster;
 
 /// How long connections may take to end once the daemon does.
@@ -95,14 +96,20 @@ impl Gate {
             place,
             own_runs: ancestry::runs_of(std::process::id()).unwrap_or_default(),
             started: Instant::now(),
-            shutdown: watch::Sender::new(false),
+            shutdown: watch::Sender::new(Down::default()),
         };
         Self { house: Arc::new(house), slots }
     }
 
-    /// Accepts connections until someone who may asks for the daemon's end, or [`Stop::now`] is called.
-    pub async fn serve(&self, listener: Listener) {
-        listen::accept(listener, self.house.clone(), self.slots.clone()).await;
+    /// Accepts connections until someone who may asks for the daemon's end, or a [`Stop`] does. Returns the listener's
+    /// descriptor if the program is to be run anew.
+    pub async fn serve(&self, listener: Listener) -> Option<OwnedFd> {
+        let listener = listen::accept(listener, self.house.clone(), self.slots.clone()).await;
+        if !self.house.shutdown.borrow().again {
+            return None;
+        }
+        let kept = listen::keep(listener);
+        kept.inspect_err(|error| tracing::error!(%error, "failed to keep the socket; the daemon ends")).ok()
     }
 
     /// The handle that ends [`Self::serve`].
@@ -112,7 +119,11 @@ impl Gate {
 
     /// Tells every client that the daemon goes down, and waits a moment for the connections to end.
     pub async fn close(self) {
-        let why = Violation::warning(ErrorCode::ShuttingDown, "the daemon is going down; sessions go on");
+        let message = match self.house.shutdown.borrow().again {
+            true => "the daemon runs its program anew; come back with the resume token",
+            false => "the daemon is going down; sessions go on",
+        };
+        let why = Violation::warning(ErrorCode::ShuttingDown, message);
         self.house.roster.close_all(why).await;
         // What has not ended by then ends with the runtime.
         let _ = tokio::time::timeout(FAREWELL, self.slots.acquire_many(self.house.limits.connections)).await;
@@ -121,11 +132,16 @@ impl Gate {
 
 /// Ends a gate.
 #[derive(Clone, Debug)]
-pub struct Stop(watch::Sender<bool>);
+pub struct Stop(watch::Sender<Down>);
 
 impl Stop {
     /// Has the gate accept no more connections.
     pub fn now(&self) {
-        self.0.send_replace(true);
+        self.0.send_modify(|down| down.wanted = true);
+    }
+
+    /// The same, and has the program run anew.
+    pub fn and_again(&self) {
+        self.0.send_replace(Down { wanted: true, again: true });
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use posthouse_protocol::Later;
 use posthouse_protocol::payload::{Status, StatusResponse};
 
 use crate::peer::Peer;
@@ -89,7 +90,8 @@ impl Drop for House {
     fn drop(&mut self) {
         let Some(mut daemon) = self.daemon.take() else { return };
         if !std::thread::panicking() {
-            Peer::operator(&self.socket()).ask(&posthouse_protocol::payload::Shutdown { release_all: true });
+            Peer::operator(&self.socket())
+                .ask(&posthouse_protocol::payload::Shutdown { release_all: true, restart: Later(None) });
         }
         let _ = daemon.kill();
         let _ = daemon.wait();

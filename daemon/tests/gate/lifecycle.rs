@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
+use posthouse_protocol::Later;
 use posthouse_protocol::payload::{Error, Events, Shutdown};
 use posthouse_protocol::{ErrorCode, FrameType, Hello};
 
@@ -54,7 +55,9 @@ fn signals_and_shutdown_end_it_politely() {
         let mut client = Peer::named(&house.socket(), "client");
         match signal {
             Some(signal) => house.signal(signal),
-            None => drop(Peer::operator(&house.socket()).ask(&Shutdown { release_all: false })),
+            None => drop(
+                Peer::operator(&house.socket()).ask(&Shutdown { release_all: false, restart: Later(None) }),
+            ),
         }
         let error: Error = client.wait_for(FrameType::Error).body.decode().unwrap();
         assert_eq!((error.code, error.fatal), (ErrorCode::ShuttingDown, false));
@@ -113,7 +116,7 @@ fn a_socket_from_systemd_is_served_and_left_in_place() {
     daemon.env("POSTHOUSE_HOME", house.home()).env_remove("POSTHOUSE_SOCKET").stderr(Stdio::null());
     let mut child = daemon.stdin(OwnedFd::from(listener)).process_group(0).spawn().unwrap();
     assert_eq!(early.join().unwrap(), 1);
-    Peer::operator(&path).ask(&Shutdown { release_all: false });
+    Peer::operator(&path).ask(&Shutdown { release_all: false, restart: Later(None) });
     assert!(child.wait().unwrap().success());
     assert!(path.exists(), "the socket is systemd's");
     std::fs::remove_file(&path).unwrap();

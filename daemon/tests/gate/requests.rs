@@ -1,5 +1,6 @@
 //! Requests: what they answer, to whom, and in which bounds.
 
+use posthouse_protocol::Later;
 use posthouse_protocol::handshake::PrincipalKind;
 use posthouse_protocol::payload::{
     Attach, Credential, Diagnose, Events, Health, Inbox, ListAgents, ListConnectedAgents, ListSessions,
@@ -75,7 +76,7 @@ fn rights_are_those_of_the_principal() {
     let mut operator = Peer::operator(&house.socket());
     assert!(operator.ask(&spawn("bob")).success);
 
-    assert_eq!(client.refused(&Shutdown { release_all: false }), ErrorCode::Forbidden);
+    assert_eq!(client.refused(&Shutdown { release_all: false, restart: Later(None) }), ErrorCode::Forbidden);
     assert_eq!(
         client.refused(&Inbox { agent: Some("bob".into()), ..Inbox::default() }),
         ErrorCode::Forbidden
@@ -88,7 +89,7 @@ fn rights_are_those_of_the_principal() {
     assert!(!client.ask(&SendInput { name: "bob".into(), data: "x".into() }).success);
     assert_eq!(client.ask(&Screen { name: "bob".into(), ansi: None }).name, "bob");
 
-    assert_eq!(observer.refused(&Shutdown { release_all: true }), ErrorCode::Forbidden);
+    assert_eq!(observer.refused(&Shutdown { release_all: true, restart: Later(None) }), ErrorCode::Forbidden);
     assert!(!observer.ask(&spawn("eve")).success);
     assert!(!observer.ask(&Release { name: "bob".into(), reason: None, grace_ms: None }).success);
     assert!(!observer.ask(&Events::default()).events.is_empty());

@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::Json;
+use crate::{Json, Later};
 
 /// Asks how the daemon is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
@@ -214,6 +214,9 @@ pub struct Shutdown {
     /// End every session first.
     #[serde(default)]
     pub release_all: bool,
+    /// Run the program anew in the same process. Not together with `release_all`.
+    #[serde(default, skip_serializing_if = "Later::is_none")]
+    pub restart: Later<bool>,
 }
 
 /// The daemon is about to end.

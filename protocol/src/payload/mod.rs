@@ -143,7 +143,7 @@ payloads! {
     Detach: Detach, Notice: Notice,
     Credential: Credential, CredentialResponse: CredentialResponse,
     RouteExplain: RouteExplain, RouteExplainResponse: RouteExplainResponse,
-    Shutdown: Shutdown, ShutdownResponse: ShutdownResponse,
+    Shutdown: Shutdown { 1: restart }, ShutdownResponse: ShutdownResponse,
     Diagnose: Diagnose, DiagnoseResponse: DiagnoseResponse,
     Conversation: Conversation, ConversationResponse: ConversationResponse,
     Interrupt: Interrupt, InterruptResponse: InterruptResponse,

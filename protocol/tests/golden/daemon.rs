@@ -1,6 +1,7 @@
 //! The daemon as a whole, its events, its credentials.
 
 use posthouse_protocol::Json;
+use posthouse_protocol::Later;
 use posthouse_protocol::payload::{
     AgentMetrics, AlertInfo, Check, CrashInfo, Credential, CredentialInfo, CredentialResponse,
     CredentialSource, Diagnose, DiagnoseResponse, Event, Events, EventsResponse, Health, HealthIssue,
@@ -54,8 +55,8 @@ fn state() -> Vec<Sample> {
             }],
             system: SystemMetrics { total_memory: 1 << 34, free_memory: 1 << 33, heap_used: 1 << 23 },
         }),
-        sample(Shutdown { release_all: true }),
-        bare(Shutdown { release_all: false }),
+        sample(Shutdown { release_all: true, restart: Later(None) }),
+        bare(Shutdown { release_all: false, restart: Later(None) }),
         sample(ShutdownResponse { released: vec!["bob".into()], left_running: vec!["eve".into()] }),
         sample(Diagnose {}),
         sample(DiagnoseResponse {

@@ -1,7 +1,9 @@
 //! Messages with the fields that came after the first version.
 
 use posthouse_protocol::Later;
-use posthouse_protocol::payload::{Crash, ListSessionsResponse, RestartPolicy, Restarts, SessionInfo, Spawn};
+use posthouse_protocol::payload::{
+    Crash, ListSessionsResponse, RestartPolicy, Restarts, SessionInfo, Shutdown, Spawn,
+};
 
 use crate::sample::{Sample, TEXT, named};
 use crate::session::session;
@@ -23,5 +25,6 @@ pub fn samples() -> Vec<Sample> {
     vec![
         named("kept going", Spawn { restart: Later(Some(RestartPolicy::Always)), ..spawn }),
         named("one is kept going", ListSessionsResponse { sessions: vec![session(), kept, session()] }),
+        named("a restart", Shutdown { release_all: false, restart: Later(Some(true)) }),
     ]
 }

@@ -87,9 +87,14 @@ impl World {
 
     /// Starts the daemon and waits until it accepts connections.
     pub fn start(&mut self) {
+        self.start_program(&program("posthoused"));
+    }
+
+    /// The same with the daemon at this path.
+    pub fn start_program(&mut self, program: &Path) {
         assert!(self.daemon.is_none(), "a daemon runs already");
         let log = File::create(self.home().join("daemon.stderr")).expect("a file for the daemon's words");
-        let child = Command::new(program("posthoused"))
+        let child = Command::new(program)
             .env_clear()
             .envs(&self.env)
             .stdin(Stdio::null())

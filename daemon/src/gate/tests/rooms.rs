@@ -54,7 +54,8 @@ impl Gatehouse {
         };
         let daemon = DaemonInfo { version: "0.0.0".into(), pid: std::process::id(), generation: 1 };
         let uid = nix::unistd::geteuid().as_raw();
-        let place = Place { socket: socket.clone(), state: dir.path().to_owned(), uid };
+        let place =
+            Place { socket: socket.clone(), state: dir.path().to_owned(), program: "/bin/true".into(), uid };
         let gate = Gate::new(rooms, limits, daemon, place);
         let listener = gate::bind(&socket).unwrap();
         let stop = gate.stop();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use posthouse_client::ClientError;
+use posthouse_protocol::Later;
 use posthouse_protocol::payload::{Shutdown, ShutdownResponse};
 
 use crate::context::Context;
@@ -34,7 +35,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         }
         other => other?,
     };
-    let request = Shutdown { release_all: args.release_all };
+    let request = Shutdown { release_all: args.release_all, restart: Later(None) };
     let done = client.call_within(&request, Duration::from_secs(60)).await?;
     // The end of the stream is the end of the daemon's hold on its state directory.
     loop {

@@ -15,6 +15,7 @@ mod ls;
 mod man;
 mod mcp;
 mod release;
+mod restart_daemon;
 mod route;
 mod screen;
 mod send;
@@ -30,6 +31,7 @@ use crate::exit::{Exit, Failure};
 pub enum Command {
     Up(up::Args),
     Down(down::Args),
+    RestartDaemon(restart_daemon::Args),
     Status(status::Args),
     Doctor(doctor::Args),
     Spawn(spawn::Args),
@@ -57,6 +59,7 @@ impl Command {
         match self {
             Self::Up(args) => up::run(context, args).await,
             Self::Down(args) => down::run(context, args).await,
+            Self::RestartDaemon(args) => restart_daemon::run(context, args).await,
             Self::Status(args) => status::run(context, args).await,
             Self::Doctor(args) => doctor::run(context, args).await,
             Self::Spawn(args) => spawn::run(context, args).await,
