@@ -1,6 +1,6 @@
 //! Settings files of other programs, edited as text: one entry is put in or taken out, and every other byte stays.
 //!
-//! [`jsonc`] and [`toml`] are pure: text in, edited text out. [`file`] reads and replaces files.
+//! [`jsonc`] and [`toml`] are pure: text in, edited text out. [`mod@file`] reads and replaces files.
 
 pub mod file;
 pub mod jsonc;
