@@ -8,6 +8,9 @@ use crate::peer::{Peer, Terms};
 use crate::report::Better::More;
 use crate::report::Goal;
 
+/// Names that take turns: the daemon knows only so many of one user, and a name is free again long before its next turn.
+const NAMES: usize = 2_048;
+
 pub fn workload(effort: Effort) -> Workload {
     let second = effort.time(Duration::from_secs(1));
     Workload {
@@ -27,7 +30,7 @@ fn connect(peer: &Peer, time: Duration) -> Vec<f64> {
         let begun = Instant::now();
         let mut made = 0;
         while begun.elapsed() < time {
-            let names: Vec<String> = (0..8).map(|at| format!("n{}", made + at)).collect();
+            let names: Vec<String> = (0..8).map(|at| format!("n{}", (made + at) % NAMES)).collect();
             let opening = names.iter().map(|name| Connection::open(peer, name, 1));
             made += join_all(opening).await.len();
         }
