@@ -201,7 +201,7 @@ async fn a_next_versions_daemon_gets_on_with_this_holder() {
 }
 
 #[tokio::test]
-async fn two_hundred_random_streams_do_no_harm() {
+async fn a_thousand_random_streams_do_no_harm() {
     let yard = Yard::new();
     let spec = yard.shell("stty raw -echo; printf UP; cat");
     let mut held = yard.start(&spec).await;
@@ -209,7 +209,7 @@ async fn two_hundred_random_streams_do_no_harm() {
     let identity = held.link.handle.identity();
     let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", identity.holder_pid)).unwrap().count();
     let before = descriptors();
-    let noise = canary(200 * 300);
+    let noise = canary(1000 * 300);
     for (round, noise) in noise.chunks(300).enumerate() {
         let length = usize::from(noise[0]) + 1;
         let mut raw = if round % 2 == 0 { Raw::knock(&spec.socket) } else { Raw::greet(&spec.socket) };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use posthouse_tests::pty::Terminal;
 use posthouse_tests::standin::DEFINITION;
 use posthouse_tests::world::{PATIENCE, World, program};
 use serde_json::{Map, Value, json};
@@ -188,4 +189,22 @@ fn a_message_of_which_nobody_knows_is_exit_code_8() {
     let sent = world.cli(&["send", "agent", "anybody there", "--when", "now", "--wait", "delivered"]);
     assert_eq!(sent.code, 8, "{sent:?}");
     assert!(sent.out.contains("uncertain"), "{sent:?}");
+}
+
+#[tokio::test]
+async fn what_takes_long_is_told_on_a_terminal_and_nowhere_else() {
+    let world = World::started();
+    // It has no wish to end.
+    let stubborn = "trap '' TERM HUP INT; while :; do sleep 0.1; done";
+    world.cli(&["spawn", "one", "--", "sh", "-c", stubborn]).ok();
+    world.cli(&["spawn", "two", "--", "sh", "-c", stubborn]).ok();
+    let mut command = world.command();
+    command.args(["release", "one", "--grace", "1500ms"]);
+    let mut terminal = Terminal::open(&command, 10, 60);
+    terminal.wait_text("ending one … 1 s").await;
+    assert!(terminal.wait_end().await.success());
+    terminal.wait_text("one is gone").await;
+    assert!(!terminal.screen().contains("ending one"), "{}", terminal.screen());
+    let ran = world.cli(&["release", "two", "--grace", "1500ms"]).ok();
+    assert!(ran.err.is_empty(), "{ran:?}");
 }

@@ -4,6 +4,7 @@ mod command;
 mod context;
 mod escape;
 mod exit;
+mod progress;
 mod settings;
 mod table;
 mod terminal;

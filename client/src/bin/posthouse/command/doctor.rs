@@ -7,9 +7,9 @@ mod reach;
 use posthouse_protocol::payload::{Check, Diagnose, DiagnoseResponse};
 
 use crate::context::Context;
-use crate::escape;
 use crate::exit::{Exit, Failure};
 use crate::table::Tone;
+use crate::{escape, progress};
 
 /// Look for what is wrong on this host
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,8 @@ pub async fn run(context: &Context, _: Args) -> Result<Exit, Failure> {
     match context.connect_running().await {
         Ok(mut client) => {
             checks.push(reach::version(&client.welcome().daemon.version));
-            let found: DiagnoseResponse = client.call(&Diagnose {}).await?;
+            let looking = client.call(&Diagnose {});
+            let found: DiagnoseResponse = progress::while_waiting("looking around", looking).await?;
             checks.extend(found.checks);
             more = found.more;
         }

@@ -8,6 +8,7 @@ use posthouse_protocol::payload::{Shutdown, ShutdownResponse};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::progress;
 
 /// Stop the daemon and leave its sessions running
 #[derive(Debug, clap::Args)]
@@ -36,7 +37,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         other => other?,
     };
     let request = Shutdown { release_all: args.release_all, restart: Later(None) };
-    let done = client.call_within(&request, Duration::from_secs(60)).await?;
+    let ended = client.call_within(&request, Duration::from_secs(60));
+    let done = progress::while_waiting("stopping the daemon", ended).await?;
     // The end of the stream is the end of the daemon's hold on its state directory.
     loop {
         match tokio::time::timeout(Duration::from_secs(20), client.next()).await {

@@ -7,6 +7,7 @@ use posthouse_protocol::payload::Release;
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::{escape, progress};
 
 /// End a session and everything it started
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,9 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let mut client = context.connect().await?;
     let grace_ms = u64::try_from(args.grace.as_millis()).unwrap_or(u64::MAX);
     let request = Release { name: args.name, reason: args.reason, grace_ms: Some(grace_ms) };
-    let result = client.call_within(&request, args.grace + Duration::from_secs(30)).await?;
+    let what = format!("ending {}", escape::line(&request.name));
+    let ended = client.call_within(&request, args.grace + Duration::from_secs(30));
+    let result = progress::while_waiting(&what, ended).await?;
     if !result.success {
         let code = result.code.as_deref().map(<ErrorCode as posthouse_protocol::code::Code>::from_word);
         let exit = if code == Some(ErrorCode::Forbidden) { Exit::NotAllowed } else { Exit::Failed };

@@ -9,6 +9,7 @@ use posthouse_protocol::{ErrorCode, Later};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::{escape, progress};
 
 /// Start a session
 #[derive(Debug, clap::Args)]
@@ -98,7 +99,8 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     };
     let mut client = context.connect().await?;
     let deadline = Duration::from_secs(60) + args.wait_ready.unwrap_or_default();
-    let result = client.call_within(&request, deadline).await?;
+    let what = format!("starting {}", escape::line(&request.name));
+    let result = progress::while_waiting(&what, client.call_within(&request, deadline)).await?;
     if !result.success {
         let code = result.code.as_deref().map(ErrorCode::from_word);
         let message = result.error.unwrap_or_else(|| "start it: the daemon gave no reason".to_owned());
