@@ -1,16 +1,20 @@
 //! The second state of a connection: frames in, frames out, until someone ends it.
 //!
-//! Reading never waits for writing and the other way round, because ACKs share the socket with what they acknowledge.
+//! Reading never waits for writing and the other way round, because ACKs share the socket with what they acknowledge. Only
+//! whoever sends more than its [share](super::share) is read a millisecond later.
 //! Frames of the message plane go to post in batches, as they were read; requests are answered by tasks of their own.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use posthouse_protocol::codec::FramingError;
 use posthouse_protocol::{ErrorCode, Frame, FrameType, Violation, payload};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
+use tokio::time::Sleep;
 
 use super::closing::{Closing, LastWords};
 use super::handshake::{Registration, framing};
@@ -18,6 +22,7 @@ use super::inbound::Inbound;
 use super::outbox::{Outbox, Outlet, PushError};
 use super::outgoing::{Outgoing, WriteEnd};
 use super::plane::{self, Plane};
+use super::share::{REST, Share};
 use super::verb::{self, Caller};
 use super::{roster, stamp};
 use crate::post::command::{Departure, PostCommand};
@@ -33,6 +38,9 @@ pub(super) struct Active {
     principal: Arc<Principal>,
     requests: Arc<Semaphore>,
     registration: Registration,
+    share: Share,
+    /// It sends more than its share and is read again after this.
+    rest: Option<Pin<Box<Sleep>>>,
 }
 
 /// Why a connection ends.
@@ -67,7 +75,8 @@ impl Active {
     ) -> Self {
         let requests = Arc::new(Semaphore::new(registration.house.limits.max_requests as usize));
         let (outgoing, principal) = (Outgoing::new(outlet), Arc::new(principal));
-        Self { stream, inbound, outgoing, outbox, principal, requests, registration }
+        let share = Share::default();
+        Self { stream, inbound, outgoing, outbox, principal, requests, registration, share, rest: None }
     }
 
     /// Serves the connection until it ends.
@@ -100,6 +109,12 @@ impl Active {
                     Ending::Gone
                 }
             }));
+        }
+        if let Some(rest) = &mut self.rest {
+            if rest.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.rest = None;
         }
         self.inbound.poll_read(cx, &self.stream).map(|read| match read {
             Ok(n) if n > 0 => Event::Read,
@@ -152,6 +167,14 @@ impl Active {
 
     async fn hand_over(&mut self, batch: &mut Vec<Frame>) {
         if !batch.is_empty() {
+            let messages = batch
+                .iter()
+                .filter(|frame| matches!(frame.header.kind, FrameType::Send | FrameType::ChannelMessage))
+                .count() as u64;
+            let traffic = &self.registration.house.traffic;
+            if messages > 0 && traffic.sent(&mut self.share, messages, Instant::now()) {
+                self.rest = Some(Box::pin(tokio::time::sleep(REST)));
+            }
             let frames = PostCommand::Frames { conn: self.registration.conn, frames: std::mem::take(batch) };
             // Post outlives its connections; at the daemon's end nobody is left to be told.
             let _ = self.registration.house.post.send(frames).await;

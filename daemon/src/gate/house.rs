@@ -8,6 +8,7 @@ use posthouse_protocol::handshake::DaemonInfo;
 use tokio::sync::{mpsc, watch};
 
 use super::roster::Roster;
+use super::share::Traffic;
 use crate::config::Limits;
 use crate::credential::command::Credentials;
 use crate::harness::catalog::Catalog;
@@ -35,6 +36,7 @@ pub(super) struct House {
     pub(super) desk: journal::Desk,
     pub(super) journal: journal::Writer,
     pub(super) roster: Roster,
+    pub(super) traffic: Traffic,
     pub(super) limits: Limits,
     pub(super) daemon: DaemonInfo,
     pub(super) place: Place,

@@ -22,6 +22,7 @@ mod outgoing;
 mod peer;
 mod plane;
 mod roster;
+mod share;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ pub use stamp::now_ms;
 
 use house::{Down, House};
 use roster::Roster;
+use share::Traffic;
 
 /// How long connections may take to end once the daemon does.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -91,6 +93,7 @@ impl Gate {
             desk: rooms.desk,
             journal: rooms.journal,
             roster: Roster::start(&limits),
+            traffic: Traffic::default(),
             limits,
             daemon,
             place,
