@@ -1,5 +1,6 @@
 //! `posthouse`: the command line of the Posthouse daemon. One file per verb in [`command`].
 
+mod bridge;
 mod command;
 mod context;
 mod escape;

@@ -2,15 +2,23 @@
 
 mod install;
 
+use crate::bridge;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 
-/// Posthouse as an MCP server
+/// Posthouse as an MCP server on standard input and output
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  posthouse mcp install claude")]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Examples:\n  posthouse mcp install claude   # has the editor or harness start it\n  \
+                        posthouse mcp --name zed       # what it then starts"
+)]
 pub struct Args {
+    /// The name to go by [default: the session's own inside of one, else $POSTHOUSE_NAME or the login name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -19,8 +27,9 @@ enum What {
 }
 
 /// Does it.
-pub fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     match args.what {
-        What::Install(args) => install::run(context, &args),
+        Some(What::Install(args)) => install::run(context, &args),
+        None => bridge::serve(context, args.name).await,
     }
 }

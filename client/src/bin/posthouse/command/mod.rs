@@ -75,7 +75,7 @@ impl Command {
             Self::Credential(args) => credential::run(context, args).await,
             Self::Route(args) => route::run(context, args).await,
             Self::Acp(args) => acp::run(context, args).await,
-            Self::Mcp(args) => mcp::run(context, args),
+            Self::Mcp(args) => mcp::run(context, args).await,
             Self::Failure(args) => failure::run(context, args),
             Self::Completions(args) => completions::run(context, &args),
             Self::Man(args) => man::run(&args),

@@ -1,0 +1,79 @@
+//! Logins and keys: how they are, and why a session runs on the one it runs on.
+
+use posthouse_protocol::payload::{Credential, CredentialInfo, RouteExplain};
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::schemars::JsonSchema;
+use rmcp::{Json, tool, tool_router};
+use serde::{Deserialize, Serialize};
+
+use crate::bridge::Bridge;
+use crate::bridge::link::Trouble;
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+struct ExplainRequest {
+    /// The session's name
+    name: String,
+    /// Suppose this class of failure instead of the last one
+    failure: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+struct Credentials {
+    credentials: Vec<Account>,
+}
+
+/// One login or key.
+#[derive(Serialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+struct Account {
+    /// provider/alias
+    name: String,
+    /// unknown, valid, refreshing, cooling, needs_login or disabled
+    state: String,
+    why: Option<String>,
+    /// RFC 3339
+    until: Option<String>,
+    /// The command that makes it usable again; for a person to run
+    repair: Option<String>,
+}
+
+impl From<CredentialInfo> for Account {
+    fn from(info: CredentialInfo) -> Self {
+        Self {
+            name: format!("{}/{}", info.provider, info.alias),
+            state: info.state,
+            why: info.why,
+            until: info.until,
+            repair: info.repair,
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+struct Explained {
+    /// In sentences
+    lines: Vec<String>,
+}
+
+#[tool_router(router = accounts, vis = "pub(in crate::bridge)")]
+impl Bridge {
+    /// How the logins and keys are that sessions run on, and the command that repairs what is broken.
+    #[tool(name = "credential_status", annotations(read_only_hint = true))]
+    async fn credential_status(&self) -> Result<Json<Credentials>, Trouble> {
+        let answer = self.link.ask(&Credential::List).await?;
+        Ok(Json(Credentials { credentials: answer.credentials.into_iter().map(Account::from).collect() }))
+    }
+
+    /// Why a session runs where it runs, and where it would go after its last failure or a supposed one.
+    #[tool(name = "route_explain", annotations(read_only_hint = true))]
+    async fn route_explain(
+        &self,
+        Parameters(wanted): Parameters<ExplainRequest>,
+    ) -> Result<Json<Explained>, Trouble> {
+        let answer = self.link.ask(&RouteExplain { name: wanted.name, failure: wanted.failure }).await?;
+        Ok(Json(Explained { lines: answer.lines }))
+    }
+}

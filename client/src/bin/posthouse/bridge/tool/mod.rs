@@ -1,0 +1,5 @@
+//! The tools, by what they are about. Numbers in schemas are of types that every client knows.
+
+mod accounts;
+mod messages;
+mod sessions;

@@ -1,0 +1,207 @@
+//! The MCP bridge as its clients see it: lines of JSON-RPC on standard input and output, in both eras of the protocol.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
+
+use posthouse_tests::standin::DEFINITION;
+use posthouse_tests::world::{World, program};
+use serde_json::{Value, json};
+
+const MODERN: &str = "2026-07-28";
+
+/// A client and the bridge that it started.
+struct Mcp {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    last: u64,
+    /// What every request of the modern era brings along.
+    meta: Value,
+}
+
+impl Mcp {
+    /// Of the era that shakes hands.
+    fn legacy(world: &World, name: &str) -> Self {
+        let mut mcp = Self::start(world, name, Value::Null);
+        let client = json!({ "name": "test", "version": "0" });
+        let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
+        let answer = mcp.ask("initialize", hello);
+        assert_eq!(answer["serverInfo"]["name"], "posthouse", "{answer}");
+        mcp.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+        mcp
+    }
+
+    /// Of the era in which every request stands alone.
+    fn modern(world: &World, name: &str) -> Self {
+        let key = |word: &str| format!("io.modelcontextprotocol/{word}");
+        let meta = json!({
+            key("protocolVersion"): MODERN,
+            key("clientInfo"): { "name": "test", "version": "0" },
+            key("clientCapabilities"): {},
+        });
+        let mut mcp = Self::start(world, name, meta);
+        let answer = mcp.ask("server/discover", json!({}));
+        assert!(answer["supportedVersions"].as_array().unwrap().contains(&MODERN.into()), "{answer}");
+        mcp
+    }
+
+    fn start(world: &World, name: &str, meta: Value) -> Self {
+        let mut command = world.command();
+        let command = command.args(["mcp", "--name", name]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the bridge starts");
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { input: child.stdin.take(), child, output, last: 0, meta }
+    }
+
+    fn write(&mut self, message: &Value) {
+        writeln!(self.input.as_mut().unwrap(), "{message}").expect("the bridge reads");
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        let id = self.post(method, params);
+        self.answer(id)
+    }
+
+    fn post(&mut self, method: &str, mut params: Value) -> u64 {
+        self.last += 1;
+        if !self.meta.is_null() {
+            params["_meta"] = self.meta.clone();
+        }
+        self.write(&json!({ "jsonrpc": "2.0", "id": self.last, "method": method, "params": params }));
+        self.last
+    }
+
+    fn answer(&mut self, id: u64) -> Value {
+        loop {
+            let mut line = String::new();
+            assert!(self.output.read_line(&mut line).expect("the bridge writes") > 0, "the bridge ended");
+            let message: Value = serde_json::from_str(&line).expect("nothing but MCP on standard output");
+            if message["id"] == id {
+                assert!(message.get("error").is_none(), "{message}");
+                return message["result"].clone();
+            }
+        }
+    }
+
+    fn try_call(&mut self, tool: &str, arguments: Value) -> Result<Value, String> {
+        let result = self.ask("tools/call", json!({ "name": tool, "arguments": arguments }));
+        outcome(&result)
+    }
+
+    fn call(&mut self, tool: &str, arguments: Value) -> Value {
+        self.try_call(tool, arguments).unwrap_or_else(|why| panic!("{tool}: {why}"))
+    }
+}
+
+/// A tool's structured answer, or the text of its error.
+fn outcome(result: &Value) -> Result<Value, String> {
+    if result["isError"] == true {
+        return Err(result["content"][0]["text"].as_str().unwrap_or_default().to_owned());
+    }
+    Ok(result["structuredContent"].clone())
+}
+
+impl Drop for Mcp {
+    fn drop(&mut self) {
+        // The end of its input is the bridge's end.
+        self.input = None;
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_tools_are_these_with_schemas_that_every_client_reads() {
+    let world = World::new();
+    for mut mcp in [Mcp::legacy(&world, "ed"), Mcp::modern(&world, "ed")] {
+        let listed = mcp.ask("tools/list", json!({}));
+        let tools = listed["tools"].as_array().unwrap();
+        let names: Vec<&str> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
+        insta::assert_snapshot!("tools", names.join("\n"));
+        for tool in tools {
+            assert!(tool["description"].is_string() && tool["annotations"].is_object(), "{tool}");
+            assert!(tool["outputSchema"]["type"] == "object", "{tool}");
+        }
+        assert!(!listed.to_string().contains("uint64"), "clients do not know that format");
+    }
+}
+
+#[test]
+fn without_a_daemon_every_call_is_answered_at_once_with_what_mends_it() {
+    let world = World::new();
+    for mut mcp in [Mcp::legacy(&world, "ed"), Mcp::modern(&world, "ed")] {
+        let arguments = json!({ "name": "x", "to": "x", "text": "x", "message": "x" });
+        let listed = mcp.ask("tools/list", json!({}));
+        for tool in listed["tools"].as_array().unwrap() {
+            let begun = Instant::now();
+            let why = mcp.try_call(tool["name"].as_str().unwrap(), arguments.clone()).unwrap_err();
+            assert!(why.contains("posthouse up"), "{tool}: {why}");
+            assert!(begun.elapsed() < Duration::from_millis(300), "{tool} took {:?}", begun.elapsed());
+        }
+    }
+    assert!(!world.socket().exists(), "no daemon was started");
+}
+
+#[test]
+fn two_editors_write_to_each_other_and_the_daemon_may_die_between() {
+    let mut world = World::started();
+    let (mut ann, mut bob) = (Mcp::legacy(&world, "ann"), Mcp::modern(&world, "bob"));
+    assert_eq!(
+        ann.try_call("send", json!({ "to": "nobody", "text": "?" })).unwrap_err().split(':').next(),
+        Some("NO_SUCH_NAME")
+    );
+    // Names are known once they have connected.
+    bob.call("inbox", json!({}));
+    ann.call("inbox", json!({}));
+
+    let sent = ann.call("send", json!({ "to": "bob", "text": "hello" }));
+    assert_eq!(sent["receipts"][0]["state"], "accepted");
+    world.kill_and_restart();
+    let taken = bob.call("wait_for_message", json!({ "timeout_s": 20 }))["message"].clone();
+    assert_eq!((taken["from"].as_str(), taken["text"].as_str()), (Some("ann"), Some("hello")));
+    let receipts = ann.call("receipts", json!({ "message": sent["message"] }));
+    let last = receipts["receipts"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(
+        (last["state"].as_str(), last["ended"].as_bool()),
+        (Some("delivered"), Some(true)),
+        "{receipts}"
+    );
+
+    // One that waits is woken by what comes, and by nothing else.
+    let waiting =
+        ann.post("tools/call", json!({ "name": "wait_for_message", "arguments": { "timeout_s": 40 } }));
+    bob.call("reply", json!({ "message": taken["id"], "to": "ann", "text": "hello yourself" }));
+    let answer = outcome(&ann.answer(waiting)).unwrap();
+    assert_eq!(answer["message"]["text"], "hello yourself");
+    let nothing = ann.call("wait_for_message", json!({ "timeout_s": 0 }));
+    assert!(nothing["message"].is_null(), "{nothing}");
+    let all = ann.call("inbox", json!({}));
+    assert_eq!(all["messages"].as_array().unwrap().len(), 1, "what was taken stays readable: {all}");
+}
+
+#[test]
+fn sessions_are_started_looked_at_and_ended() {
+    let mut world = World::new();
+    let here = program("posthouse").parent().unwrap().to_path_buf();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::iter::once(here).chain(std::env::split_paths(&path))).unwrap();
+    world.set("PATH", path);
+    world.define_harness("standin", DEFINITION);
+    world.start();
+    let mut mcp = Mcp::modern(&world, "ed");
+    let spawned = mcp.call("spawn_session", json!({ "name": "agent", "harness": "standin", "cwd": "/tmp" }));
+    assert_eq!(spawned["mount"], "standin");
+    mcp.call("send", json!({ "to": "agent", "text": "are you there?" }));
+    let status = mcp.call("session_status", json!({ "name": "agent" }));
+    assert_eq!(status["harness"], "standin");
+    assert!(mcp.call("session_screen", json!({ "name": "agent" }))["rows"].is_array());
+    assert_eq!(mcp.call("list_sessions", json!({}))["sessions"].as_array().unwrap().len(), 1);
+    assert!(mcp.call("credential_status", json!({}))["credentials"].as_array().unwrap().is_empty());
+    assert!(!mcp.call("route_explain", json!({ "name": "agent" }))["lines"].as_array().unwrap().is_empty());
+    mcp.call("release_session", json!({ "name": "agent" }));
+    let why = mcp.try_call("session_status", json!({ "name": "agent" })).unwrap_err();
+    assert!(why.contains("list_sessions"), "{why}");
+    let why = mcp.try_call("spawn_session", json!({ "name": "x", "harness": "nothing" })).unwrap_err();
+    assert!(why.contains("standin"), "the harnesses there are: {why}");
+}
