@@ -25,7 +25,7 @@ const PACE: Duration = Duration::from_millis(5);
 const FLOOD: u64 = 64;
 
 pub fn workload(effort: Effort) -> Workload {
-    let (healthy, messages) = (effort.count(HEALTHY), effort.count(500));
+    let (healthy, messages) = (effort.count(HEALTHY), effort.count(250));
     Workload {
         title: "ninety-nine healthy sessions",
         figures: vec![figure("send to delivered, p50", "ms", Less), figure("p99", "ms", Less)],
