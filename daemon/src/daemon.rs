@@ -17,10 +17,12 @@ use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
 use crate::credential::actor::Actor as Credentials;
 use crate::credential::vault::Vault;
 use crate::failover::actor::Actor as Failover;
+use crate::failover::command::Failover as FailoverHandle;
 use crate::gate::{self, Gate, ListenError, Place, Rooms, Stop};
 use crate::harness::catalog::Catalog;
 use crate::harness::error::HarnessError;
@@ -229,11 +231,12 @@ impl Daemon<'_> {
         let (post, actor) = Post::recover(owner, self.journal)?;
         let post_ended = tokio::spawn(actor.run());
         let catalog = Arc::new(self.catalog()?);
-        let (sessions, credentials) = self.start_sessions(owner, &post, catalog.clone()).await?;
+        let (sessions, credentials, failover) = self.start_sessions(owner, &post, catalog.clone()).await?;
         let rooms = Rooms {
             post,
             sessions: sessions.clone(),
             credentials,
+            failover: failover.commands,
             catalog,
             desk: self.journal.desk(),
             journal: self.journal.writer(),
@@ -281,10 +284,11 @@ impl Daemon<'_> {
         owner: u32,
         post: &mpsc::Sender<crate::post::command::PostCommand>,
         catalog: Arc<Catalog>,
-    ) -> Result<(Sessions, crate::credential::command::Credentials), DaemonError> {
+    ) -> Result<(Sessions, crate::credential::command::Credentials, FailoverHandle), DaemonError> {
         let reader = self.journal.reader()?;
         let credentials = reader.documents(DocumentKind::Credential)?;
         let cooldowns = reader.documents(DocumentKind::Cooldown)?;
+        let routes = reader.documents(DocumentKind::Route)?;
         let records = reader.documents(DocumentKind::Session)?;
         let records = records.iter().filter_map(|document| {
             let record = document.value.parse::<SessionRecord>();
@@ -302,7 +306,14 @@ impl Daemon<'_> {
             let vault = Vault::new(self.paths.keys());
             let writer = || self.journal.writer();
             let credentials = Credentials::start(&credentials, vault, catalog.clone(), writer());
-            let failover = Failover::start(&cooldowns, credentials.clone(), catalog.clone(), writer());
+            let failover = Failover::start(
+                &cooldowns,
+                &routes,
+                credentials.clone(),
+                catalog.clone(),
+                writer(),
+                Clock::system(),
+            );
             (credentials, failover)
         };
         let house = House {
@@ -319,7 +330,7 @@ impl Daemon<'_> {
             cgroup: cgroup::delegated(),
             journal: self.journal.writer(),
             post: post.clone(),
-            failover,
+            failover: failover.clone(),
         };
         let (sessions, adopted) = {
             let _on = self.sessions.enter();
@@ -329,7 +340,7 @@ impl Daemon<'_> {
         if count > 0 {
             tracing::info!(count, "sessions adopted");
         }
-        Ok((sessions, credentials))
+        Ok((sessions, credentials, failover))
     }
 
     /// Built-in definitions, then the system's, then the user's. A broken one is reported and takes no other down.

@@ -20,6 +20,7 @@
 //! The daemon can die at any moment: holders go on, the journal has what was promised, and the next daemon takes both up
 //! ([`session::adopt`]). [`renewal`] does the same on purpose, in the same process.
 
+pub mod clock;
 pub mod config;
 pub mod credential;
 pub mod daemon;

@@ -162,5 +162,9 @@ crate::codes! {
         Interrupt = 133 => "INTERRUPT",
         /// Answer to INTERRUPT.
         InterruptResponse = 134 => "INTERRUPT_RESPONSE",
+        /// Read or change routes that have names.
+        Route = 141 => "ROUTE",
+        /// Answer to ROUTE.
+        RouteResponse = 142 => "ROUTE_RESPONSE",
     }
 }

@@ -15,7 +15,7 @@ use post::{Post, run_post};
 pub use post::{Told, What, injection};
 use posthouse_protocol::payload::{SessionInfo, Spawn};
 use posthouse_protocol::{Evidence, ReceiptState, When};
-use posthoused::failover::command::FailoverCommand;
+use posthoused::failover::command::{Failover, FailoverCommand};
 use posthoused::harness::catalog::Catalog;
 use posthoused::holder::link::HolderProgram;
 use posthoused::holder::link::{self, HolderEvent, place};
@@ -41,6 +41,8 @@ pub struct Stage {
     home: tempfile::TempDir,
     post: Arc<Mutex<Post>>,
     changed: watch::Sender<u64>,
+    /// Says that something became usable.
+    pub(crate) reopened: watch::Sender<u64>,
     act: Option<Act>,
     /// Counts the boots of the machine.
     boot: u32,
@@ -66,7 +68,8 @@ impl Stage {
         }
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         std::fs::set_permissions(home.path().join("h"), private).expect("a private directory");
-        Self { home, post: Arc::default(), changed: watch::channel(0).0, act: None, boot: 1 }
+        let (changed, reopened) = (watch::channel(0).0, watch::channel(0).0);
+        Self { home, post: Arc::default(), changed, reopened, act: None, boot: 1 }
     }
 
     /// The same with a registry.
@@ -117,7 +120,7 @@ impl Stage {
         &self,
         journal: &Journal,
         post: mpsc::Sender<PostCommand>,
-        failover: mpsc::Sender<FailoverCommand>,
+        commands: mpsc::Sender<FailoverCommand>,
     ) -> House {
         let mut catalog = Catalog::builtin().expect("built-in definitions");
         let standin = program("standin");
@@ -155,7 +158,7 @@ impl Stage {
             cgroup: None,
             journal: journal.writer(),
             post,
-            failover,
+            failover: Failover { commands, reopened: self.reopened.subscribe() },
         }
     }
 

@@ -6,7 +6,7 @@ use posthouse_protocol::{ReceiptState, When};
 use posthouse_tests::stage::{Stage, assignment, trouble};
 use posthouse_tests::standin::record::Entry;
 use posthoused::failover::classify::classify;
-use posthoused::failover::command::{Choice, FailoverCommand, Instruction, Parking};
+use posthoused::failover::command::{Choice, FailoverCommand, Homeward, Instruction, Parking};
 use posthoused::failover::failure::{Class, Evidence};
 
 const ROUTE: &str = "standin@acme/a, standin@acme/b, gapped@acme/c";
@@ -155,6 +155,49 @@ async fn when_nothing_is_left_the_session_is_parked_and_wakes_by_itself() {
     reply.send(Choice::On(assignment(&stage, "standin@acme/b"))).unwrap();
     stage.wait_state(waits, ReceiptState::Delivered).await;
     assert_eq!(stage.under("key-b"), ["second", "third"]);
+}
+
+#[tokio::test]
+async fn a_parked_session_looks_again_when_something_becomes_usable() {
+    let stage = Stage::started().await;
+    stage.routed(ROUTE, None).await;
+    stage.revoke("key-a");
+    stage.send("agent", "first", When::Idle).await;
+    let (_, reply) = stage.next_report().await;
+    let nothing = Parking { until: None, wait: None, trouble: trouble("only a person can help") };
+    reply.send(Instruction::Park(nothing)).unwrap();
+    stage.wait_for_state("agent", "parked").await;
+    stage.revoke("none");
+    stage.reopen();
+    let reply = stage.next_choose().await;
+    reply.send(Choice::On(assignment(&stage, "standin@acme/a"))).unwrap();
+    stage.wait_received("key-a", 2).await;
+    assert_eq!(stage.under("key-a"), ["first", "first"]);
+}
+
+#[tokio::test]
+async fn between_turns_a_session_goes_back_to_what_its_route_prefers_and_says_nothing_there() {
+    let stage = Stage::started().await;
+    stage.routed(ROUTE, None).await;
+    stage.revoke("key-a");
+    stage.send("agent", "first", When::Idle).await;
+    let (_, reply) = stage.next_report().await;
+    reply.send(Instruction::Move(assignment(&stage, "standin@acme/b"))).unwrap();
+    let away = stage.wait_for("agent", |info| info.mount == "standin@acme/b" && info.state == "ready").await;
+    stage.next_homeward().await.send(Homeward::Stay).unwrap();
+    stage.revoke("none");
+    stage.reopen();
+    stage.next_homeward().await.send(Homeward::Now("acme/a works again".into())).unwrap();
+    let reply = stage.next_choose().await;
+    let home =
+        posthoused::failover::command::Assignment { trouble: None, ..assignment(&stage, "standin@acme/a") };
+    reply.send(Choice::On(home)).unwrap();
+    let back = stage.wait_for("agent", |info| info.mount == "standin@acme/a" && info.state == "ready").await;
+    assert_eq!(back.conversation, away.conversation, "the conversation goes on");
+    assert!(back.trouble.is_none(), "{:?}", back.trouble);
+    let second = stage.send("agent", "second", When::Idle).await;
+    stage.wait_state(second, ReceiptState::Delivered).await;
+    assert_eq!(stage.under("key-a"), ["first", "second"], "nothing else was said");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::command::{Access, CredentialCommand, CredentialError, Credentials, Member, Pool, Taken};
 use super::id::CredentialId;
@@ -30,6 +30,7 @@ pub struct Actor {
     pub(super) catalog: Arc<Catalog>,
     journal: Writer,
     owner: u32,
+    changes: watch::Sender<u64>,
 }
 
 impl Actor {
@@ -51,8 +52,9 @@ impl Actor {
         let registry = Registry::new(documents.iter().filter_map(read));
         let owner = nix::unistd::getuid().as_raw();
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(Self { registry, vault, catalog, journal, owner }.run(receiver));
-        Credentials(sender)
+        let (changes, watched) = watch::channel(0);
+        tokio::spawn(Self { registry, vault, catalog, journal, owner, changes }.run(receiver));
+        Credentials(sender, watched)
     }
 
     async fn run(mut self, mut commands: mpsc::Receiver<CredentialCommand>) {
@@ -108,8 +110,24 @@ impl Actor {
         for id in doubtful {
             self.look(&id).await;
         }
-        let member = |record: &Record| Member { status: record.status.clone(), renew: self.renew(record) };
+        let member = |record: &Record| Member {
+            status: record.status.clone(),
+            renew: self.renew(record),
+            metered: self.is_metered(record),
+        };
         self.registry.records().map(|record| (record.id.clone(), member(record))).collect()
+    }
+
+    /// Whether it is billed by use: a key is, unless the harness's definition knows keys of its kind for subscriptions.
+    fn is_metered(&self, record: &Record) -> bool {
+        if matches!(record.source, Source::Home { .. }) {
+            return false;
+        }
+        let Ok(secret) = self.vault.load(&record.id) else { return true };
+        let of_provider =
+            self.catalog.definitions().filter(|d| d.provider.as_deref() == Some(record.id.provider()));
+        let mut uses = of_provider.filter_map(|definition| definition.credential.key_use(&secret));
+        !uses.any(|how| how.subscription)
     }
 
     /// Looks at the login again and keeps what changed. Returns whether something did.
@@ -156,6 +174,7 @@ impl Actor {
     /// Journals a record and an event about its change. A journal that cannot write now does not keep the daemon from
     /// acting on what it knows; the next change writes the whole record again.
     pub(super) async fn keep(&self, record: &Record, what: &str, message: &str, actor: &str) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
         let mut ops = vec![self.event(&record.id, what, message, actor, Some(record))];
         match DocumentValue::of(record) {
             Ok(value) => ops.push(Op::Put(Document { key: self.key(&record.id), value })),

@@ -7,14 +7,21 @@ use jiff::Timestamp;
 use posthouse_protocol::ErrorCode;
 use posthouse_protocol::payload::{Credential, CredentialResponse};
 use secrecy::SecretString;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::id::CredentialId;
 use super::state::{CredentialState, CredentialStatus, Proof};
 
-/// Where the room takes commands; bounded.
+/// Where the room takes commands; bounded. Counts beside that what it kept of credentials, so that others notice.
 #[derive(Clone, Debug)]
-pub struct Credentials(pub mpsc::Sender<CredentialCommand>);
+pub struct Credentials(pub mpsc::Sender<CredentialCommand>, pub watch::Receiver<u64>);
+
+impl Credentials {
+    /// Changes whenever something new is known of a credential.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.1.clone()
+    }
+}
 
 /// What the room is told.
 #[derive(Debug)]
@@ -107,6 +114,8 @@ pub struct Member {
     pub status: CredentialStatus,
     /// The exact command that makes its login or key anew, if there is one.
     pub renew: Option<String>,
+    /// Whether it is billed by use, as a key is and a subscription is not.
+    pub metered: bool,
 }
 
 /// Why the room did not do what it was told; completes "failed to …".

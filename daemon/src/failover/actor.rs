@@ -7,28 +7,35 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use posthouse_protocol::Json;
-use posthouse_protocol::payload::{MountInfo, RouteExplainResponse, Trouble};
+use posthouse_protocol::payload::Trouble;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use self::routes::Routes;
+use self::telling::{harmless, millis, words};
 use super::charge::Charge;
-use super::command::{Assignment, Choice, FailoverCommand, FailureReport, Instruction, Parking};
+use super::command::{Assignment, Choice, Failover, FailoverCommand, FailureReport, Instruction, Parking};
 use super::decide::Move;
-use super::failure::{Class, Verdict};
+use super::failure::Verdict;
 use super::ledger::{Known, Ledger, Scene, Told};
-use super::pool::{Attempts, Mark, Pool, Reach, Unusable};
-use super::route::{Mount, Route};
+use super::pool::{Mark, Pool, Reach};
+use super::route::{Cost, Mount, Route};
+use super::stagger::stagger;
+use crate::clock::Clock;
 use crate::credential::command::{Access, CredentialCommand, Credentials, Taken};
 use crate::credential::id::CredentialId;
-use crate::credential::state::Proof;
+use crate::credential::state::{CredentialState, Proof};
 use crate::harness::catalog::Catalog;
 use crate::harness::home;
 use crate::harness::launch::Presentation;
 use crate::journal::{
     Document, DocumentKey, DocumentKind, DocumentValue, EventData, EventKind, NewEvent, Op, Subject, Writer,
 };
+
+mod homeward;
+mod routes;
+mod telling;
 
 /// Commands that may wait.
 const QUEUE: usize = 256;
@@ -50,33 +57,62 @@ pub struct Actor {
     catalog: Arc<Catalog>,
     journal: Writer,
     zone: TimeZone,
+    clock: Clock,
     owner: u32,
+    routes: Routes,
+    reopened: watch::Sender<u64>,
     /// Which login each session's run was started on: what a failure of it is charged to.
     started: BTreeMap<String, (CredentialId, u64)>,
 }
 
 impl Actor {
-    /// Starts it with what the journal kept (`documents` of [`DocumentKind::Cooldown`]).
+    /// Starts it with what the journal kept: documents of [`DocumentKind::Cooldown`] and [`DocumentKind::Route`].
     pub fn start(
-        documents: &[Document],
+        cooldowns: &[Document],
+        routes: &[Document],
         credentials: Credentials,
         catalog: Arc<Catalog>,
         journal: Writer,
-    ) -> mpsc::Sender<FailoverCommand> {
-        let kept = documents.iter().filter_map(|document| document.value.parse::<KeptMark>().ok());
+        clock: Clock,
+    ) -> Failover {
+        let kept = cooldowns.iter().filter_map(|document| document.value.parse::<KeptMark>().ok());
         let ledger = Ledger::new(super::decide::Policy::default(), kept.map(|kept| (kept.reach, kept.mark)));
         let owner = nix::unistd::getuid().as_raw();
         let zone = TimeZone::system();
-        let actor = Self { ledger, credentials, catalog, journal, zone, owner, started: BTreeMap::new() };
+        let (reopened, watched) = watch::channel(0);
+        let actor = Self {
+            ledger,
+            credentials,
+            catalog,
+            journal,
+            zone,
+            clock,
+            owner,
+            routes: Routes::new(routes),
+            reopened,
+            started: BTreeMap::new(),
+        };
         let (sender, receiver) = mpsc::channel(QUEUE);
         tokio::spawn(actor.run(receiver));
-        sender
+        Failover { commands: sender, reopened: watched }
     }
 
     async fn run(mut self, mut commands: mpsc::Receiver<FailoverCommand>) {
-        while let Some(command) = commands.recv().await {
-            self.handle(command).await;
+        let mut changes = self.credentials.changes();
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.handle(command).await,
+                    None => return,
+                },
+                Ok(()) = changes.changed() => self.reopen(),
+            }
         }
+    }
+
+    /// Whoever is parked may look again.
+    fn reopen(&self) {
+        self.reopened.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     // A reply nobody waits for any more is not an error: the session is gone.
@@ -89,6 +125,15 @@ impl Actor {
                 let _ = reply.send(self.report(&report).await);
             }
             FailoverCommand::TurnDone { session, mount } => self.turn_done(&session, mount.as_ref()).await,
+            FailoverCommand::Homeward { session, route, mount, reply } => {
+                let _ = reply.send(self.homeward(&session, &route, &mount).await);
+            }
+            FailoverCommand::Routes { request, actor, reply } => {
+                let _ = reply.send(self.request(request, &actor).await);
+            }
+            FailoverCommand::Named { name, reply } => {
+                let _ = reply.send(self.routes.find(&name));
+            }
             FailoverCommand::Explain { session, route, mount, failure, reply } => {
                 let _ = reply
                     .send(self.explain(&session, route.as_ref(), mount.as_ref(), failure.as_deref()).await);
@@ -96,11 +141,14 @@ impl Actor {
             FailoverCommand::Forget { session } => {
                 self.leave(&session).await;
                 self.ledger.forget(&session);
+                self.routes.forget(&session);
             }
         }
     }
 
     async fn choose(&mut self, session: &str, route: &Route) -> Choice {
+        let route = &self.current(route);
+        self.routes.used(session, route);
         let pool = self.pool().await;
         if let Some(missing) =
             route.mounts().iter().find(|mount| !pool.credentials.contains_key(&mount.credential))
@@ -110,13 +158,17 @@ impl Actor {
                 "use the mount {missing}: there is no credential {provider}/{alias}; register it with: posthouse credential add {provider} {alias} --home DIR"
             ));
         }
-        let now = Timestamp::now();
+        let now = self.clock.now();
         match self.ledger.choose(session, route, &pool, now) {
             Ok(mount) => {
-                let trouble = self.ledger.last(session).map(|told| self.trouble(told));
-                match self.assign(session, mount, trouble).await {
+                let last = self.ledger.last(session).filter(|told| told.decision.reason.mount != mount);
+                let trouble = last.map(|told| self.trouble(told));
+                match self.assign(session, route, mount, trouble).await {
                     Ok(assignment) => Choice::On(assignment),
-                    Err(why) => Choice::Refused(why),
+                    Err(why) => {
+                        self.ledger.left(session);
+                        Choice::Refused(why)
+                    }
                 }
             }
             Err(obstacles) => Choice::Park(self.parking(session, &obstacles, now)),
@@ -127,8 +179,9 @@ impl Actor {
         let (Some(route), Some(mount)) = (&report.route, &report.mount) else {
             return self.tell(report).await;
         };
+        let route = &self.current(route);
         let pool = self.pool().await;
-        let now = Timestamp::now();
+        let now = self.clock.now();
         if self.outdated(&report.session, mount, &pool) {
             return self.start_anew(report, route, &pool, now).await;
         }
@@ -149,11 +202,12 @@ impl Actor {
             Move::Wait { until } => Instruction::Retry { wait: wait(*until, now), trouble },
             Move::Park { until } => {
                 self.leave(&report.session).await;
-                Instruction::Park(Parking { until: Some(*until), wait: Some(wait(*until, now)), trouble })
+                let wait = stagger(&report.session, wait(*until, now));
+                Instruction::Park(Parking { until: Some(*until), wait: Some(wait), trouble })
             }
             Move::Rotate { to } | Move::NextMount { to } => {
                 self.leave(&report.session).await;
-                match self.assign(&report.session, to.clone(), Some(trouble.clone())).await {
+                match self.assign(&report.session, route, to.clone(), Some(trouble.clone())).await {
                     Ok(assignment) => Instruction::Move(assignment),
                     Err(why) => {
                         tracing::error!(session = report.session, "failed to {why}");
@@ -164,9 +218,18 @@ impl Actor {
         }
     }
 
+    /// The route as it is now: one with a name may say something else by now. What was allowed stays allowed.
+    fn current(&self, route: &Route) -> Route {
+        let Some(named) = route.name().and_then(|name| self.routes.get(name)) else { return route.clone() };
+        match route.cost() {
+            Cost::Allow => named.clone().with_cost(Cost::Allow),
+            Cost::Ask => named.clone(),
+        }
+    }
+
     /// Without a route there is nowhere to go; what is seen is still told.
     async fn tell(&self, report: &FailureReport) -> Instruction {
-        let verdict = super::classify::classify(&report.observation, Timestamp::now(), &self.zone);
+        let verdict = super::classify::classify(&report.observation, self.clock.now(), &self.zone);
         let Verdict::Failure(failure) = &verdict else {
             self.decision(report, &harmless(&verdict), None).await;
             return Instruction::Stay { trouble: None };
@@ -182,7 +245,7 @@ impl Actor {
             until: failure.until.map(|until| until.to_string()),
             repair: None,
             evidence: Some(failure.evidence.as_str().to_owned()),
-            at: millis(Timestamp::now()),
+            at: millis(self.clock.now()),
         };
         Instruction::Stay { trouble: failure.corroborated.then_some(trouble) }
     }
@@ -193,7 +256,7 @@ impl Actor {
         let entry = pool.credentials.get(id);
         *id == mount.credential
             && entry.is_some_and(|e| {
-                e.status.generation > *generation && e.status.state.is_usable(Timestamp::now())
+                e.status.generation > *generation && e.status.state.is_usable(self.clock.now())
             })
     }
 
@@ -209,7 +272,7 @@ impl Actor {
         self.leave(&report.session).await;
         let chosen = self.ledger.choose(&report.session, route, pool, now);
         match chosen {
-            Ok(mount) => match self.assign(&report.session, mount, None).await {
+            Ok(mount) => match self.assign(&report.session, route, mount, None).await {
                 Ok(assignment) => Instruction::Move(assignment),
                 Err(_) => Instruction::Stay { trouble: None },
             },
@@ -219,8 +282,14 @@ impl Actor {
 
     async fn turn_done(&mut self, session: &str, mount: Option<&Mount>) {
         if let Some(mount) = mount {
-            self.ledger.turn_done(session, mount);
-            let (id, proof, at) = (mount.credential.clone(), Proof::Use, Timestamp::now());
+            let mended = self.ledger.turn_done(session, mount, self.clock.now());
+            for reach in &mended.marks {
+                self.keep_mark(reach).await;
+            }
+            if mended.opened || !mended.marks.is_empty() {
+                self.reopen();
+            }
+            let (id, proof, at) = (mount.credential.clone(), Proof::Use, self.clock.now());
             self.tell_credentials(CredentialCommand::Prove { id, proof, at }).await;
         }
         let message = "the turn ended well, whatever was said in it";
@@ -228,75 +297,11 @@ impl Actor {
         self.journal_decision(session, &json!({"message": message, "move": "none", "mount": mount})).await;
     }
 
-    async fn explain(
-        &self,
-        session: &str,
-        route: Option<&Route>,
-        mount: Option<&Mount>,
-        failure: Option<&str>,
-    ) -> RouteExplainResponse {
-        let told = self.ledger.last(session);
-        let mut answer = RouteExplainResponse {
-            name: session.to_owned(),
-            mounts: Vec::new(),
-            trouble: told.map(|told| self.trouble(told)),
-            decision: told.map(|told| Json::from(words(told))),
-            lines: told.map(|told| told.decision.reason.sentence.clone()).into_iter().collect(),
-        };
-        let Some(route) = route else {
-            answer
-                .lines
-                .push("the session has no route: it runs on whatever login its harness finds".to_owned());
-            return answer;
-        };
-        let pool = self.pool().await;
-        let now = Timestamp::now();
-        answer.mounts =
-            route.mounts().iter().map(|listed| self.explain_mount(listed, mount, &pool, now)).collect();
-        if let Some(word) = failure {
-            let class = serde_json::from_value::<Class>(Value::String(word.to_owned()));
-            match (class, mount) {
-                (Ok(class), Some(mount)) => {
-                    let scene = Scene { session, route, mount, now, zone: &self.zone };
-                    let decision = self.ledger.suppose(scene, class, &pool);
-                    answer.lines.push(format!("supposing {word}: {}", decision.reason.sentence));
-                    answer.decision = Some(Json::of(&decision));
-                }
-                (Err(_), _) => answer.lines.push(format!("{word} is not a failure class")),
-                (_, None) => {
-                    answer.lines.push("the session does not run now, so nothing can fail".to_owned())
-                }
-            }
-        }
-        answer
-    }
-
-    fn explain_mount(
-        &self,
-        listed: &Mount,
-        current: Option<&Mount>,
-        pool: &Pool,
-        now: Timestamp,
-    ) -> MountInfo {
-        let checked = pool.check(listed, &Attempts::default(), now);
-        let until = checked.as_ref().err().and_then(Unusable::reopens_at).map(|until| until.to_string());
-        let reason = match &checked {
-            Ok(()) => "usable".to_owned(),
-            Err(why) => why.words(),
-        };
-        MountInfo {
-            mount: listed.to_string(),
-            current: current == Some(listed),
-            usable: checked.is_ok(),
-            reason,
-            until,
-        }
-    }
-
     /// Takes the credential for a run of `session` on `mount`.
     async fn assign(
         &mut self,
         session: &str,
+        route: &Route,
         mount: Mount,
         trouble: Option<Trouble>,
     ) -> Result<Assignment, String> {
@@ -315,7 +320,7 @@ impl Actor {
         let id = mount.credential.clone();
         self.started.insert(session.to_owned(), (id.clone(), generation));
         self.tell_credentials(CredentialCommand::Use { id, session: session.to_owned(), on: true }).await;
-        Ok(Assignment { mount, presentation, trouble })
+        Ok(Assignment { mount, presentation, trouble, route: route.name().map(|_| route.clone()) })
     }
 
     /// The session no longer runs on what it was assigned.
@@ -335,6 +340,15 @@ impl Actor {
                 self.tell_credentials(CredentialCommand::Charge { id, generation, state, message }).await;
             }
             Some(Charge::Mark { reach, .. }) => self.keep_mark(reach).await,
+            Some(Charge::Incident { provider, restored, .. }) => {
+                self.keep_mark(&Reach::Provider(provider.clone())).await;
+                for id in restored {
+                    let generation = pool.credentials.get(id).map_or(0, |entry| entry.status.generation);
+                    let message = told.decision.reason.sentence.clone();
+                    let (id, state) = (id.clone(), CredentialState::Unknown);
+                    self.tell_credentials(CredentialCommand::Charge { id, generation, state, message }).await;
+                }
+            }
             None => {}
         }
     }
@@ -349,47 +363,13 @@ impl Actor {
         }
     }
 
-    fn parking(&self, session: &str, obstacles: &[(Mount, Unusable)], now: Timestamp) -> Parking {
-        let until = obstacles.iter().filter_map(|(_, why)| why.reopens_at()).min();
-        let list: Vec<String> =
-            obstacles.iter().map(|(mount, why)| format!("{mount}: {}", why.words())).collect();
-        let message = format!("no mount of the route is usable: {}", list.join("; "));
-        let last = self.ledger.last(session).map(|told| self.trouble(told));
-        let trouble = Trouble {
-            message,
-            until: until.map(|until| until.to_string()),
-            at: millis(now),
-            ..last.unwrap_or(Trouble {
-                class: Class::Unknown.as_str().to_owned(),
-                credential: None,
-                message: String::new(),
-                until: None,
-                repair: None,
-                evidence: None,
-                at: 0,
-            })
-        };
-        Parking { until, wait: until.map(|until| wait(until, now)), trouble }
-    }
-
-    fn trouble(&self, told: &Told) -> Trouble {
-        let reason = &told.decision.reason;
-        Trouble {
-            class: reason.class.as_str().to_owned(),
-            credential: Some(reason.mount.credential.to_string()),
-            message: reason.sentence.clone(),
-            until: reason.until.map(|until| until.to_string()),
-            repair: reason.repair.as_ref().map(|repair| repair.as_str().to_owned()),
-            evidence: Some(reason.evidence.as_str().to_owned()),
-            at: millis(told.at),
-        }
-    }
-
     async fn pool(&self) -> Pool {
         let (reply, answer) = oneshot::channel();
         self.tell_credentials(CredentialCommand::Pool { reply }).await;
         let known = answer.await.unwrap_or_default();
-        let known = known.into_iter().map(|(id, m)| (id, Known { status: m.status, renew: m.renew }));
+        let known = known
+            .into_iter()
+            .map(|(id, m)| (id, Known { status: m.status, renew: m.renew, metered: m.metered }));
         self.ledger.pool(known.collect())
     }
 
@@ -421,7 +401,7 @@ impl Actor {
             cause: None,
             actor: None,
             data: EventData::of(data).unwrap_or_default(),
-            at_ms: millis(Timestamp::now()),
+            at_ms: millis(self.clock.now()),
         };
         self.commit(vec![Op::Event(event)]).await;
     }
@@ -433,46 +413,8 @@ impl Actor {
     }
 }
 
-/// A decision as its event says it.
-fn words(told: &Told) -> Value {
-    let decision = &told.decision;
-    let (word, to) = match &decision.action {
-        Move::Nothing => ("none", None),
-        Move::Wait { .. } => ("wait", None),
-        Move::Rotate { to } => ("rotate", Some(to)),
-        Move::NextMount { to } => ("next_mount", Some(to)),
-        Move::Park { .. } => ("park", None),
-        Move::Surface => ("surface", None),
-    };
-    json!({
-        "message": decision.reason.sentence,
-        "move": word,
-        "to": to.map(ToString::to_string),
-        "class": told.failure.class.as_str(),
-        "action": told.failure.action,
-        "evidence": told.failure.evidence.as_str(),
-        "corroborated": told.failure.corroborated,
-        "rule": told.failure.rule,
-        "until": decision.reason.until,
-        "repair": decision.reason.repair.as_ref().map(super::repair::Repair::as_str),
-        "charge": decision.charge,
-    })
-}
-
-fn harmless(verdict: &Verdict) -> Value {
-    let why = match verdict {
-        Verdict::NotAFailure(why) => json!(why),
-        Verdict::Failure(_) => Value::Null,
-    };
-    json!({"message": "no failure was seen", "move": "none", "because": why})
-}
-
 fn wait(until: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(until.duration_since(now)).unwrap_or_default()
-}
-
-fn millis(at: Timestamp) -> u64 {
-    u64::try_from(at.as_millisecond()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Who pays for a failure, for how long: the credential that made the request, or something narrower or wider
 //! than it, and never more than the evidence supports.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +10,7 @@ use crate::credential::id::CredentialId;
 use crate::credential::state::{CredentialState, Why};
 
 use super::failure::{Action, Class, Failure, Scope};
-use super::pool::{Mark, Pool, Reach};
+use super::pool::{Blame, Mark, Pool, Reach};
 use super::route::Mount;
 
 /// How long things are left alone where nobody says how long.
@@ -28,12 +30,20 @@ pub struct Cooldowns {
     pub quota: SignedDuration,
     /// Throttles, by how many there were in a row; the last for all further ones.
     pub throttle: [SignedDuration; 3],
-    /// A provider that is overloaded, broken or out of reach.
+    /// A provider that is overloaded, broken or out of reach, doubling up to `provider_max`.
     pub provider: SignedDuration,
+    /// Longest for such a provider.
+    pub provider_max: SignedDuration,
     /// A provider that refuses this network location.
     pub egress: SignedDuration,
     /// A model that the plan does not include.
     pub model: SignedDuration,
+    /// Two credentials of one provider that fail alike within this time speak against the provider.
+    pub incident_within: SignedDuration,
+    /// How long such a provider is left alone, doubling up to `incident_max`.
+    pub incident: SignedDuration,
+    /// Longest for that.
+    pub incident_max: SignedDuration,
 }
 
 impl Default for Cooldowns {
@@ -51,8 +61,12 @@ impl Default for Cooldowns {
                 SignedDuration::from_mins(5),
             ],
             provider: SignedDuration::from_secs(30),
+            provider_max: SignedDuration::from_mins(5),
             egress: SignedDuration::from_mins(15),
             model: SignedDuration::from_hours(24),
+            incident_within: SignedDuration::from_secs(60),
+            incident: SignedDuration::from_mins(1),
+            incident_max: SignedDuration::from_mins(15),
         }
     }
 }
@@ -77,6 +91,19 @@ pub enum Charge {
         /// Why.
         why: Why,
     },
+    /// The provider itself is out of use, because several of its credentials failed alike.
+    Incident {
+        /// Which.
+        provider: String,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        why: Why,
+        /// The credentials that failed alike.
+        alike: Vec<CredentialId>,
+        /// Those of them that are still charged with it, and are not to blame.
+        restored: Vec<CredentialId>,
+    },
 }
 
 impl Charge {
@@ -85,7 +112,7 @@ impl Charge {
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Credential { state, .. } => state.reopens_at(),
-            Self::Mark { until, .. } => Some(*until),
+            Self::Mark { until, .. } | Self::Incident { until, .. } => Some(*until),
         }
     }
 }
@@ -99,13 +126,31 @@ impl Pool {
                     let before = std::mem::take(&mut entry.status);
                     entry.status = before.into_next(state.clone());
                     entry.strikes = entry.strikes.saturating_add(1);
+                    let (generation, credential) = (entry.status.generation, credential.clone());
+                    if let Some(why) = state.why() {
+                        self.blames.push(Blame { credential, class: why.class, at: why.at, generation });
+                    }
                 }
             }
-            Charge::Mark { reach, until, why } => {
-                let generation = self.marks.get(reach).map_or(0, |mark| mark.generation).saturating_add(1);
-                self.marks.insert(reach.clone(), Mark { until: *until, why: why.clone(), generation });
+            Charge::Mark { reach, until, why } => self.mark(reach.clone(), *until, why),
+            Charge::Incident { provider, until, why, restored, alike: _ } => {
+                self.mark(Reach::Provider(provider.clone()), *until, why);
+                for credential in restored {
+                    if let Some(entry) = self.credentials.get_mut(credential) {
+                        let before = std::mem::take(&mut entry.status);
+                        entry.status = before.into_next(CredentialState::Unknown);
+                        entry.strikes = entry.strikes.saturating_sub(1);
+                    }
+                }
             }
         }
+    }
+
+    fn mark(&mut self, reach: Reach, until: Timestamp, why: &Why) {
+        let before = self.marks.get(&reach);
+        let generation = before.map_or(0, |mark| mark.generation).saturating_add(1);
+        let strikes = before.map_or(0, |mark| mark.strikes).saturating_add(1);
+        self.marks.insert(reach, Mark { until, why: why.clone(), generation, strikes, healed: false });
     }
 }
 
@@ -127,16 +172,65 @@ pub fn charge(
     };
     match reach {
         Some(reach) => {
-            let until =
-                latest(now, time_out(failure, 0, times, now), pool.marks.get(&reach).map(|mark| mark.until));
+            let before = pool.marks.get(&reach);
+            // Whoever fails now asked before it was marked.
+            if failure.until.is_none() && before.is_some_and(|mark| mark.until > now) {
+                return None;
+            }
+            let strikes = before.filter(|mark| !mark.healed).map_or(0, |mark| mark.strikes);
+            let until = latest(now, time_out(failure, strikes, times, now), before.map(|mark| mark.until));
             Some(Charge::Mark { reach, until, why })
         }
         None => {
+            if let Some(incident) = incident(failure, &why, mount, pool, times, now) {
+                return Some(incident);
+            }
             let entry = pool.credentials.get(&mount.credential)?;
             let state = next_state(failure, why, &entry.status.state, entry.strikes, times, now)?;
             Some(Charge::Credential { credential: mount.credential.clone(), state })
         }
     }
+}
+
+/// Another credential of the provider was charged with the same just now: the provider is to blame, not the two. A
+/// window that says when it opens again is the credential's own, and a typed death is believed the second time.
+fn incident(
+    failure: &Failure,
+    why: &Why,
+    mount: &Mount,
+    pool: &Pool,
+    times: &Cooldowns,
+    now: Timestamp,
+) -> Option<Charge> {
+    let alike = |blame: &&Blame| {
+        blame.credential != mount.credential
+            && blame.credential.provider() == mount.provider()
+            && blame.class == failure.class
+            && now.duration_since(blame.at) <= times.incident_within
+    };
+    let twins: Vec<&Blame> = pool.blames.iter().filter(alike).collect();
+    let reach = Reach::Provider(mount.provider().to_owned());
+    let before = pool.marks.get(&reach).filter(|mark| !mark.healed);
+    let dead = failure.class.is_dead_login() && failure.evidence.may_condemn();
+    let believed = dead && before.is_some_and(|mark| mark.why.class == failure.class);
+    if twins.is_empty() || failure.until.is_some() || believed {
+        return None;
+    }
+    let unchanged = |blame: &&&Blame| {
+        pool.credentials.get(&blame.credential).is_some_and(|e| e.status.generation == blame.generation)
+    };
+    let restored = twins.iter().filter(unchanged).map(|blame| blame.credential.clone()).collect();
+    let alike: BTreeSet<CredentialId> = twins.iter().map(|blame| blame.credential.clone()).collect();
+    let strikes = before.map_or(0, |mark| mark.strikes);
+    let time = doubled(times.incident, times.incident_max, strikes);
+    let until = latest(now, now.saturating_add(time).unwrap_or(now), before.map(|mark| mark.until));
+    let (provider, alike) = (mount.provider().to_owned(), alike.into_iter().collect());
+    Some(Charge::Incident { provider, until, why: why.clone(), alike, restored })
+}
+
+/// `base`, twice as long for every strike, and at most `most`.
+pub(super) fn doubled(base: SignedDuration, most: SignedDuration, strikes: u32) -> SignedDuration {
+    base.checked_mul(1i32.checked_shl(strikes.min(16)).unwrap_or(i32::MAX)).unwrap_or(most).min(most)
 }
 
 fn next_state(
@@ -157,6 +251,8 @@ fn next_state(
             CredentialState::NeedsLogin { why }
         }
         Action::RotateDisable if proven => CredentialState::Disabled { why },
+        // Whoever fails now asked before it was charged.
+        _ if failure.until.is_none() && before.reopens_at().is_some_and(|until| until > now) => return None,
         _ => {
             let until = latest(now, time_out(failure, strikes, times, now), before.reopens_at());
             CredentialState::Cooling { until, why, unproven: !proven }
@@ -171,14 +267,11 @@ fn latest(now: Timestamp, until: Timestamp, before: Option<Timestamp>) -> Timest
 }
 
 fn time_out(failure: &Failure, strikes: u32, times: &Cooldowns, now: Timestamp) -> Timestamp {
-    let doubled = |base: SignedDuration, most: SignedDuration| {
-        base.checked_mul(1i32.checked_shl(strikes.min(16)).unwrap_or(i32::MAX)).unwrap_or(most).min(most)
-    };
     if let Some(until) = failure.until {
         return until.saturating_add(times.skew).unwrap_or(until);
     }
     let step = match failure.class {
-        Class::Billing => doubled(times.billing, times.billing_max),
+        Class::Billing => doubled(times.billing, times.billing_max, strikes),
         Class::QuotaReset => times.quota,
         Class::RateLimit => {
             let [first, second, rest] = times.throttle;
@@ -188,10 +281,12 @@ fn time_out(failure: &Failure, strikes: u32, times: &Cooldowns, now: Timestamp) 
                 _ => rest,
             }
         }
-        Class::Overloaded | Class::ServerError | Class::Network => times.provider,
+        Class::Overloaded | Class::ServerError | Class::Network => {
+            doubled(times.provider, times.provider_max, strikes)
+        }
         Class::EgressBlocked => times.egress,
         Class::Entitlement if failure.evidence.may_condemn() => times.model,
-        _ => doubled(times.auth, times.auth_max),
+        _ => doubled(times.auth, times.auth_max, strikes),
     };
     now.saturating_add(step).unwrap_or(now)
 }

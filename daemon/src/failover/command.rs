@@ -4,12 +4,22 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use posthouse_protocol::payload::{RouteExplainResponse, Trouble};
-use tokio::sync::oneshot;
+use posthouse_protocol::payload::{self, RouteExplainResponse, Trouble};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::observation::Observation;
 use super::route::{Mount, Route};
 use crate::harness::launch::Presentation;
+
+/// Where the failover actor takes commands; bounded. Counts beside that how often something became usable, for those
+/// who wait for that.
+#[derive(Clone, Debug)]
+pub struct Failover {
+    /// The way in.
+    pub commands: mpsc::Sender<FailoverCommand>,
+    /// Changes whenever a session that is parked may find a mount.
+    pub reopened: watch::Receiver<u64>,
+}
 
 /// What the failover actor is told.
 #[derive(Debug)]
@@ -36,6 +46,33 @@ pub enum FailoverCommand {
         session: String,
         /// What it runs on; `None` for a session without a route.
         mount: Option<Mount>,
+    },
+    /// A session is between turns: is there a mount that it should go back to?
+    Homeward {
+        /// The session.
+        session: String,
+        /// Its mounts.
+        route: Route,
+        /// What it runs on.
+        mount: Mount,
+        /// The answer.
+        reply: oneshot::Sender<Homeward>,
+    },
+    /// A request about routes that have names.
+    Routes {
+        /// What is wanted.
+        request: payload::Route,
+        /// Who asks, for the events.
+        actor: String,
+        /// The answer; a refusal completes "failed to …".
+        reply: oneshot::Sender<Result<payload::RouteResponse, String>>,
+    },
+    /// The route that has this name.
+    Named {
+        /// The name.
+        name: String,
+        /// The answer; a refusal completes "failed to …".
+        reply: oneshot::Sender<Result<Route, String>>,
     },
     /// Why a session runs where it runs.
     Explain {
@@ -104,6 +141,17 @@ pub enum Choice {
     Refused(String),
 }
 
+/// Whether a session goes back to a mount that its route prefers.
+#[derive(Clone, Debug)]
+pub enum Homeward {
+    /// Not for all that is known.
+    Stay,
+    /// It chooses anew, and will be given such a mount. What is to be noted about that.
+    Now(String),
+    /// It asks again after this time.
+    Later(Duration),
+}
+
 /// A mount with everything needed to start on it.
 #[derive(Clone, Debug)]
 pub struct Assignment {
@@ -113,6 +161,8 @@ pub struct Assignment {
     pub presentation: Presentation,
     /// What is to be shown about it, if it is not the session's first choice.
     pub trouble: Option<Trouble>,
+    /// The session's route, where it has a name and says something else by now.
+    pub route: Option<Route>,
 }
 
 /// No mount is usable.

@@ -11,7 +11,7 @@ use crate::credential::id::CredentialId;
 
 use super::charge::{Charge, Cooldowns, charge};
 use super::failure::{Action, Class, FailoverWhen, Failure};
-use super::pool::{Attempts, Pool, Unusable};
+use super::pool::{Attempts, Pool, Seeker, Unusable};
 use super::reason::{Outcome, Reason, Stay};
 use super::repair::repair;
 use super::route::{Mount, Route};
@@ -25,6 +25,11 @@ pub struct Policy {
     pub wait_alone: SignedDuration,
     /// Most tries of one turn.
     pub attempts: usize,
+    /// How long a mount that failed more than once in a row has to be usable again before sessions go back to it,
+    /// doubling up to `settle_max`.
+    pub settle: SignedDuration,
+    /// Longest for that.
+    pub settle_max: SignedDuration,
     /// How long things are left alone where nobody says how long.
     pub cooldowns: Cooldowns,
 }
@@ -35,6 +40,8 @@ impl Default for Policy {
             wait_among_others: SignedDuration::from_secs(15),
             wait_alone: SignedDuration::from_mins(5),
             attempts: 8,
+            settle: SignedDuration::from_mins(1),
+            settle_max: SignedDuration::from_hours(4),
             cooldowns: Cooldowns::default(),
         }
     }
@@ -43,6 +50,8 @@ impl Default for Policy {
 /// Everything a decision hangs on.
 #[derive(Debug, Clone, Copy)]
 pub struct DecideInput<'a> {
+    /// The session.
+    pub session: &'a str,
     /// Where the session may run.
     pub route: &'a Route,
     /// Where it runs.
@@ -145,8 +154,9 @@ fn go_on(input: DecideInput<'_>, charge: Option<Charge>) -> Decision {
     if let Some(charge) = &charge {
         pool.apply(charge);
     }
-    let until =
-        pool.check(input.current, &Attempts::default(), input.now).err().and_then(|out| out.reopens_at());
+    let until = pool.obstacle(input.current, input.now).and_then(|out| out.reopens_at());
+    let seeker =
+        Seeker { session: input.session, route: input.route, attempts: input.attempts, now: input.now };
     let spent = input.attempts.count() >= input.policy.attempts;
     let soon = |limit| {
         until.is_some_and(|until| until.duration_since(input.now) <= limit) && passes(input.failure.class)
@@ -156,10 +166,11 @@ fn go_on(input: DecideInput<'_>, charge: Option<Charge>) -> Decision {
     }
     let mut skipped = Vec::new();
     let mut free = |same_provider: bool| {
-        let listed = input.route.mounts().iter();
-        let mut listed =
-            listed.filter(|mount| (mount.provider() == input.current.provider()) == same_provider);
-        listed.find(|mount| match pool.check(mount, input.attempts, input.now) {
+        let mut listed = input
+            .route
+            .ranked()
+            .filter(|mount| (mount.provider() == input.current.provider()) == same_provider);
+        listed.find(|mount| match pool.check(mount, seeker) {
             Ok(()) => true,
             Err(why) => {
                 skipped.push(((*mount).clone(), why));
@@ -183,7 +194,8 @@ fn go_on(input: DecideInput<'_>, charge: Option<Charge>) -> Decision {
             wait(input, charge, earliest)
         }
         Some(earliest) => {
-            let reason = reason(input, input.current, Outcome::Parked(earliest), until, skipped);
+            let reason =
+                reason(input, input.current, Outcome::Parked(earliest), until, skipped, charge.as_ref());
             Decision { action: Move::Park { until: earliest }, charge, reason }
         }
         None => surface(input, input.current, charge, skipped),
@@ -201,12 +213,13 @@ const fn throttled(class: Class) -> bool {
 
 fn stay(input: DecideInput<'_>, sender: &Mount, why: Stay, charge: Option<Charge>) -> Decision {
     let until = charge.as_ref().and_then(Charge::until).or(input.failure.until);
-    let reason = reason(input, sender, Outcome::Stays(why), until, Vec::new());
+    let reason = reason(input, sender, Outcome::Stays(why), until, Vec::new(), charge.as_ref());
     Decision { action: Move::Nothing, charge, reason }
 }
 
 fn wait(input: DecideInput<'_>, charge: Option<Charge>, until: Timestamp) -> Decision {
-    let reason = reason(input, input.current, Outcome::Waits(until), Some(until), Vec::new());
+    let reason =
+        reason(input, input.current, Outcome::Waits(until), Some(until), Vec::new(), charge.as_ref());
     Decision { action: Move::Wait { until }, charge, reason }
 }
 
@@ -217,7 +230,7 @@ fn surface(
     skipped: Vec<(Mount, Unusable)>,
 ) -> Decision {
     let until = charge.as_ref().and_then(Charge::until);
-    let reason = reason(input, sender, Outcome::Surfaced, until, skipped);
+    let reason = reason(input, sender, Outcome::Surfaced, until, skipped, charge.as_ref());
     Decision { action: Move::Surface, charge, reason }
 }
 
@@ -229,7 +242,7 @@ fn moved(
     until: Option<Timestamp>,
     skipped: Vec<(Mount, Unusable)>,
 ) -> Decision {
-    let reason = reason(input, input.current, Outcome::GoesOn(to), until, skipped);
+    let reason = reason(input, input.current, Outcome::GoesOn(to), until, skipped, charge.as_ref());
     Decision { action, charge, reason }
 }
 
@@ -239,6 +252,7 @@ fn reason(
     outcome: Outcome,
     until: Option<Timestamp>,
     skipped: Vec<(Mount, Unusable)>,
+    charge: Option<&Charge>,
 ) -> Reason {
     let failure = input.failure;
     let entry = input.pool.credentials.get(&mount.credential);
@@ -250,6 +264,14 @@ fn reason(
         rule: failure.rule.clone(),
         until,
         outcome,
+        allow: skipped
+            .iter()
+            .any(|(_, why)| *why == Unusable::Costs)
+            .then(|| format!("posthouse route allow {}", input.session)),
+        shared: match charge {
+            Some(Charge::Incident { alike, .. }) => alike.clone(),
+            _ => Vec::new(),
+        },
         repair: repair(failure.class, mount.provider(), entry.and_then(|entry| entry.renew.as_deref())),
         skipped,
         sentence: String::new(),

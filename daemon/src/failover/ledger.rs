@@ -1,21 +1,21 @@
 //! What failover remembers between decisions: what is out of use beyond credentials, failures in a row, the tries of
 //! each session's turn, and the last failure that still matters to each session. Pure: time is an argument.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::credential::id::CredentialId;
 use crate::credential::state::CredentialStatus;
 
-use super::charge::Charge;
+use super::charge::{Charge, doubled};
 use super::classify::classify;
 use super::decide::{DecideInput, Decision, Move, Policy, decide};
 use super::failure::{Class, Evidence, FailoverWhen, Failure, Verdict};
 use super::observation::Observation;
-use super::pool::{Attempts, Entry, Mark, Pool, Reach, Unusable};
+use super::pool::{Attempts, Blame, Entry, Mark, Part, Pool, Reach, Seeker, Trial, Unusable};
 use super::route::{Mount, Route};
 
 /// The memory of the failover actor.
@@ -24,7 +24,31 @@ pub struct Ledger {
     policy: Policy,
     marks: BTreeMap<Reach, Mark>,
     strikes: BTreeMap<CredentialId, u32>,
+    /// Parts that failed, and at which one turn has ended well since.
+    mending: BTreeSet<Part>,
+    trials: BTreeMap<Part, Trial>,
+    blames: Vec<Blame>,
     sessions: BTreeMap<String, Account>,
+}
+
+/// Whether a session that runs on a fallback should go back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Homeward {
+    /// It runs on the best there is, for all that is known.
+    Stay,
+    /// To this mount, now.
+    Now(Mount),
+    /// Ask again then.
+    At(Timestamp),
+}
+
+/// What a turn that ended well changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mended {
+    /// Marks that are healed, to be journaled.
+    pub marks: Vec<Reach>,
+    /// Whether others may use now what they could not before.
+    pub opened: bool,
 }
 
 /// One session's.
@@ -52,6 +76,8 @@ pub struct Known {
     pub status: CredentialStatus,
     /// The command that makes its login or key anew, if there is one.
     pub renew: Option<String>,
+    /// Whether it is billed by use.
+    pub metered: bool,
 }
 
 /// Where and when a judgement is made.
@@ -79,9 +105,14 @@ impl Ledger {
     pub fn pool(&self, known: BTreeMap<CredentialId, Known>) -> Pool {
         let entry = |(id, known): (CredentialId, Known)| {
             let strikes = self.strikes.get(&id).copied().unwrap_or(0);
-            (id, Entry { status: known.status, strikes, renew: known.renew })
+            (id, Entry { status: known.status, strikes, renew: known.renew, metered: known.metered })
         };
-        Pool { credentials: known.into_iter().map(entry).collect(), marks: self.marks.clone() }
+        Pool {
+            credentials: known.into_iter().map(entry).collect(),
+            marks: self.marks.clone(),
+            trials: self.trials.clone(),
+            blames: self.blames.clone(),
+        }
     }
 
     /// The first usable mount for a session that is about to start or to wake.
@@ -96,8 +127,64 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Mount, Vec<(Mount, Unusable)>> {
         // A new start is a new turn: what was tried before may be tried again once it is usable.
-        self.account(session).attempts = Attempts::default();
-        pool.resolve(route, &Attempts::default(), now)
+        let attempts = Attempts::default();
+        self.account(session).attempts = attempts.clone();
+        let mount = pool.resolve(Seeker { session, route, attempts: &attempts, now })?;
+        self.try_out(session, &mount, pool, now);
+        Ok(mount)
+    }
+
+    /// Whether `session`, at the end of a turn, should go back to a mount that its route prefers. A mount that failed
+    /// often has to be usable for a while first.
+    pub fn homeward(
+        &mut self,
+        session: &str,
+        route: &Route,
+        current: &Mount,
+        pool: &Pool,
+        now: Timestamp,
+    ) -> Homeward {
+        let attempts = Attempts::default();
+        let seeker = Seeker { session, route, attempts: &attempts, now };
+        let mut earliest: Option<Timestamp> = None;
+        for mount in route.ranked().take_while(|mount| *mount != current) {
+            let at = match pool.check(mount, seeker) {
+                Ok(()) => self.settled(mount, pool, now),
+                Err(obstacle) => match obstacle.reopens_at() {
+                    Some(at) => at.max(self.settled(mount, pool, at)),
+                    None => continue,
+                },
+            };
+            if at <= now {
+                let mount = mount.clone();
+                self.try_out(session, &mount, pool, now);
+                return Homeward::Now(mount);
+            }
+            earliest = Some(earliest.map_or(at, |earliest| earliest.min(at)));
+        }
+        earliest.map_or(Homeward::Stay, Homeward::At)
+    }
+
+    /// When sessions may go back to `mount`, which is usable at `now`.
+    fn settled(&self, mount: &Mount, pool: &Pool, now: Timestamp) -> Timestamp {
+        let settled = |part: &Part| {
+            let since = pool.half_open(part, now)?;
+            let wait = match pool.strikes(part) {
+                0 | 1 => SignedDuration::ZERO,
+                strikes => doubled(self.policy.settle, self.policy.settle_max, strikes.saturating_sub(2)),
+            };
+            since.saturating_add(wait).ok()
+        };
+        Pool::parts(mount).iter().filter_map(settled).max().unwrap_or(now)
+    }
+
+    /// `session` begins to run on `mount`: if that comes back into use, the others wait for the outcome.
+    fn try_out(&mut self, session: &str, mount: &Mount, pool: &Pool, now: Timestamp) {
+        for part in Pool::parts(mount) {
+            if pool.half_open(&part, now).is_some() {
+                self.trials.insert(part, Trial { session: session.to_owned(), since: now });
+            }
+        }
     }
 
     /// Judges what was seen. `None` if it is no failure.
@@ -125,19 +212,47 @@ impl Ledger {
         if let Some(charge) = &decision.charge {
             after.apply(charge);
         }
-        if let Move::Rotate { to } | Move::NextMount { to } = &decision.action {
+        let to = match &decision.action {
+            Move::Rotate { to } | Move::NextMount { to } => Some(to.clone()),
+            _ => None,
+        };
+        if let Some(to) = &to {
             account.attempts.record(to, &after);
         }
         let told = Told { failure, decision, at: scene.now };
         if told.decision.action != Move::Nothing || told.decision.charge.is_some() {
             account.last = Some(told.clone());
         }
-        if let Some(Charge::Credential { credential, .. }) = &told.decision.charge {
-            let strikes = self.strikes.entry(credential.clone()).or_default();
-            *strikes = strikes.saturating_add(1);
+        self.note(&told.decision, &after, scene.now);
+        if told.decision.action != Move::Nothing {
+            self.left(scene.session);
         }
-        self.marks = after.marks;
+        if let Some(to) = to {
+            self.try_out(scene.session, &to, &after, scene.now);
+        }
         told
+    }
+
+    /// Takes over what a decision changed.
+    fn note(&mut self, decision: &Decision, after: &Pool, now: Timestamp) {
+        let charged = match &decision.charge {
+            None => return,
+            Some(Charge::Credential { credential, .. }) => Part::Credential(credential.clone()),
+            Some(Charge::Mark { reach, .. }) => Part::Reach(reach.clone()),
+            Some(Charge::Incident { provider, .. }) => Part::Reach(Reach::Provider(provider.clone())),
+        };
+        self.mending.remove(&charged);
+        self.trials.remove(&charged);
+        self.strikes = after
+            .credentials
+            .iter()
+            .filter(|(_, entry)| entry.strikes > 0)
+            .map(|(id, entry)| (id.clone(), entry.strikes))
+            .collect();
+        self.marks.clone_from(&after.marks);
+        let within = self.policy.cooldowns.incident_within;
+        self.blames.clone_from(&after.blames);
+        self.blames.retain(|blame| now.duration_since(blame.at) <= within);
     }
 
     /// What would be decided if a failure of this class were seen now with full evidence. Nothing is remembered.
@@ -158,15 +273,46 @@ impl Ledger {
         decide(input(scene, &self.policy, &failure, None, &attempts, pool))
     }
 
-    /// A turn ended well: its tries are over, and what it ran on has no failures in a row any more.
-    pub fn turn_done(&mut self, session: &str, mount: &Mount) {
-        self.strikes.remove(&mount.credential);
+    /// A turn ended well: its tries are over, and what it ran on works. Failures in a row are forgotten after the second.
+    pub fn turn_done(&mut self, session: &str, mount: &Mount, now: Timestamp) -> Mended {
+        let mut mended = Mended::default();
+        for part in Pool::parts(mount) {
+            mended.opened |= self.trials.remove(&part).is_some();
+            let failed = match &part {
+                Part::Credential(id) => self.strikes.contains_key(id),
+                Part::Reach(reach) => self.marks.get(reach).is_some_and(|mark| mark.strikes > 0),
+            };
+            let twice = failed && !self.mending.insert(part.clone());
+            if twice {
+                self.mending.remove(&part);
+            }
+            match &part {
+                Part::Credential(id) if twice => drop(self.strikes.remove(id)),
+                Part::Credential(_) => {}
+                Part::Reach(reach) => {
+                    let Some(mark) = self.marks.get_mut(reach).filter(|mark| mark.until <= now) else {
+                        continue;
+                    };
+                    if !mark.healed || (twice && mark.strikes > 0) {
+                        mark.healed = true;
+                        mark.strikes = if twice { 0 } else { mark.strikes };
+                        mended.marks.push(reach.clone());
+                    }
+                }
+            }
+        }
         let account = self.account(session);
         account.attempts = Attempts::default();
         let healed = account.last.as_ref().is_some_and(|told| told.decision.reason.mount == *mount);
         if healed {
             account.last = None;
         }
+        mended
+    }
+
+    /// A session runs nowhere now: what it tried is open to others.
+    pub fn left(&mut self, session: &str) {
+        self.trials.retain(|_, trial| trial.session != session);
     }
 
     /// The last failure that still matters to a session.
@@ -177,6 +323,7 @@ impl Ledger {
     /// A session is gone for good.
     pub fn forget(&mut self, session: &str) {
         self.sessions.remove(session);
+        self.left(session);
     }
 
     /// A mark as it is now, to be journaled after a decision that charged it.
@@ -198,6 +345,7 @@ fn input<'a>(
     pool: &'a Pool,
 ) -> DecideInput<'a> {
     DecideInput {
+        session: scene.session,
         route: scene.route,
         current: scene.mount,
         pool,
@@ -209,3 +357,6 @@ fn input<'a>(
         zone: scene.zone,
     }
 }
+
+#[cfg(test)]
+mod tests;

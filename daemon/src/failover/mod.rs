@@ -16,3 +16,4 @@ pub mod reason;
 pub mod repair;
 pub mod reset;
 pub mod route;
+pub mod stagger;

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::credential::id::CredentialId;
+
 use super::failure::{Class, Evidence};
 use super::pool::Unusable;
 use super::repair::Repair;
@@ -26,6 +28,12 @@ pub struct Reason {
     pub until: Option<Timestamp>,
     /// What follows.
     pub outcome: Outcome,
+    /// Credentials that failed the same way just before, so that their provider is held to be the cause.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<CredentialId>,
+    /// The command that lets the session go on where it is billed by use, if there is such a mount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<String>,
     /// What a person can do about it.
     pub repair: Option<Repair>,
     /// The mounts that could not be used instead.
@@ -44,6 +52,8 @@ pub enum Outcome {
     Waits(Timestamp),
     /// The session goes on with another mount.
     GoesOn(Mount),
+    /// The session goes back to a mount that it prefers.
+    GoesBack(Mount),
     /// The session sleeps until then.
     Parked(Timestamp),
     /// A person has to decide.
@@ -76,6 +86,14 @@ impl Reason {
         let model = self.model.as_ref().filter(|_| self.mount.model.is_none());
         let model = model.map(|model| format!(" (model {model})")).unwrap_or_default();
         let what = format!("{}{model}: {}, {}", self.mount, self.class.phrase(), self.evidence.phrase());
+        let shared = match self.shared.split_first() {
+            None => String::new(),
+            Some((first, rest)) => {
+                let list = rest.iter().fold(first.to_string(), |list, id| format!("{list} and {id}"));
+                let provider = self.mount.provider();
+                format!(", as it did on {list} just before, so {provider} itself is taken to be out of order")
+            }
+        };
         let until = match (self.until, &self.outcome) {
             (Some(until), _) => format!(", until {}", local(until, zone)),
             (None, Outcome::GoesOn(_) | Outcome::Parked(_)) => ", until unknown".to_owned(),
@@ -90,7 +108,9 @@ impl Reason {
             Outcome::Stays(Stay::AsAsked) => "nothing to do".to_owned(),
             Outcome::Waits(until) => format!("trying again there at {}", local(*until, zone)),
             Outcome::GoesOn(mount) => format!("going on with {mount}"),
+            Outcome::GoesBack(mount) => format!("going back to {mount}"),
             Outcome::Parked(until) => format!("nothing else is usable; parked until {}", local(*until, zone)),
+            Outcome::Surfaced if self.allow.is_some() => "nothing else is allowed and usable".to_owned(),
             Outcome::Surfaced => "another credential would not help or none is left".to_owned(),
         };
         let repair = match &self.repair {
@@ -98,7 +118,14 @@ impl Reason {
             Some(Repair::Visit(url)) => format!(". To repair it see {url}"),
             None => String::new(),
         };
-        format!("{what}{until}; {then}{repair}")
+        let costs = self.skipped.iter().find(|(_, why)| *why == Unusable::Costs).zip(self.allow.as_ref());
+        let costs = match (costs, &self.outcome) {
+            (Some(((mount, _), allow)), Outcome::Parked(_) | Outcome::Surfaced) => {
+                format!(". {mount} is billed by use; to go on with it run: {allow}")
+            }
+            _ => String::new(),
+        };
+        format!("{what}{shared}{until}; {then}{costs}{repair}")
     }
 }
 

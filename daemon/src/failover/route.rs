@@ -45,6 +45,17 @@ pub enum RouteError {
     /// The same mount twice, which could never be tried twice.
     #[error("`{0}` is on the route twice")]
     Twice(Mount),
+    /// Its own name is none.
+    #[error("`{name}`: {why}")]
+    Named {
+        /// What was given.
+        name: String,
+        /// What is wrong.
+        why: NameError,
+    },
+    /// The word on costs is none.
+    #[error("`cost={0}`: it is ask or allow")]
+    Cost(String),
 }
 
 impl Mount {
@@ -103,13 +114,66 @@ fn is_model(model: &str) -> bool {
     (1..=MODEL_MAX).contains(&model.len()) && model.bytes().all(|b| b.is_ascii_graphic() && b != b',')
 }
 
+/// Whether a session may leave a subscription for a key that is billed by use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cost {
+    /// A person is asked first.
+    #[default]
+    Ask,
+    /// It may.
+    Allow,
+}
+
+impl Cost {
+    /// The word, as in `cost=allow`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Allow => "allow",
+        }
+    }
+}
+
+impl FromStr for Cost {
+    type Err = RouteError;
+
+    fn from_str(word: &str) -> Result<Self, RouteError> {
+        match word {
+            "ask" => Ok(Self::Ask),
+            "allow" => Ok(Self::Allow),
+            _ => Err(RouteError::Cost(word.to_owned())),
+        }
+    }
+}
+
 /// Mounts in order of preference: the first usable one runs, the rest are fallbacks. Never empty, no mount twice.
+/// As text: mounts and at most one `cost=ask|allow`, with commas between; `name=NAME` where it has one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<Mount>", into = "Vec<Mount>")]
-pub struct Route(Vec<Mount>);
+#[serde(try_from = "Stored", into = "Stored")]
+pub struct Route {
+    mounts: Vec<Mount>,
+    name: Option<String>,
+    cost: Cost,
+}
+
+/// A route as documents keep it. One without a name and with nothing allowed is its mounts alone.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Mounts(Vec<Mount>),
+    Whole {
+        mounts: Vec<Mount>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        #[serde(default)]
+        cost: Cost,
+    },
+}
 
 impl Route {
-    /// A route of these mounts.
+    /// A route of these mounts, without a name; a person is asked before it costs.
     ///
     /// # Errors
     /// When there is none, or one is there twice.
@@ -122,23 +186,80 @@ impl Route {
                 return Err(RouteError::Twice(mount.clone()));
             }
         }
-        Ok(Self(mounts))
+        Ok(Self { mounts, name: None, cost: Cost::Ask })
     }
 
-    /// The mounts, best first.
+    /// The same under a name.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn named(self, name: &str) -> Result<Self, RouteError> {
+        check_name("route", name).map_err(|why| RouteError::Named { name: name.to_owned(), why })?;
+        Ok(Self { name: Some(name.to_owned()), ..self })
+    }
+
+    /// The same with another word on costs.
+    #[must_use]
+    pub fn with_cost(self, cost: Cost) -> Self {
+        Self { cost, ..self }
+    }
+
+    /// The name of a route that a text means rather than a route, and what it says about costs beside that, as in
+    /// `night, cost=allow`.
+    #[must_use]
+    pub fn reference(text: &str) -> Option<(&str, Cost)> {
+        let (name, cost) = match text.split_once(',') {
+            Some((name, cost)) => (name, cost.trim().strip_prefix("cost=")?.parse().ok()?),
+            None => (text, Cost::Ask),
+        };
+        let name = name.trim();
+        (!name.contains('=') && check_name("route", name).is_ok()).then_some((name, cost))
+    }
+
+    /// The mounts as they are listed, best first.
     #[must_use]
     pub fn mounts(&self) -> &[Mount] {
-        &self.0
+        &self.mounts
+    }
+
+    /// Its name, if it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether it may lead from a subscription to a key that is billed by use.
+    #[must_use]
+    pub const fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// The mounts in the order in which they are tried: those of one provider together, providers and mounts as listed.
+    pub fn ranked(&self) -> impl Iterator<Item = &Mount> {
+        let first_of = |i: &usize| {
+            let provider = self.mounts.get(*i).map(Mount::provider);
+            let earlier = self.mounts.iter().take(*i).map(Mount::provider);
+            earlier.into_iter().all(|earlier| Some(earlier) != provider)
+        };
+        let providers = (0..self.mounts.len()).filter(first_of).filter_map(|i| self.mounts.get(i));
+        providers
+            .flat_map(|first| self.mounts.iter().filter(move |mount| mount.provider() == first.provider()))
     }
 }
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, mount) in self.0.iter().enumerate() {
+        if let Some(name) = &self.name {
+            write!(f, "name={name}, ")?;
+        }
+        for (i, mount) in self.mounts.iter().enumerate() {
             let comma = if i == 0 { "" } else { ", " };
             write!(f, "{comma}{mount}")?;
         }
-        Ok(())
+        match self.cost {
+            Cost::Ask => Ok(()),
+            Cost::Allow => f.write_str(", cost=allow"),
+        }
     }
 }
 
@@ -146,22 +267,44 @@ impl FromStr for Route {
     type Err = RouteError;
 
     fn from_str(text: &str) -> Result<Self, RouteError> {
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        Self::new(parts.map(str::parse).collect::<Result<_, _>>()?)
+        let (mut mounts, mut name, mut cost) = (Vec::new(), None, Cost::Ask);
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match part.split_once('=') {
+                Some(("cost", word)) => cost = word.parse()?,
+                Some(("name", word)) => name = Some(word),
+                _ => mounts.push(part.parse()?),
+            }
+        }
+        let route = Self::new(mounts)?.with_cost(cost);
+        match name {
+            Some(name) => route.named(name),
+            None => Ok(route),
+        }
     }
 }
 
-impl TryFrom<Vec<Mount>> for Route {
+impl TryFrom<Stored> for Route {
     type Error = RouteError;
 
-    fn try_from(mounts: Vec<Mount>) -> Result<Self, RouteError> {
-        Self::new(mounts)
+    fn try_from(stored: Stored) -> Result<Self, RouteError> {
+        let (mounts, name, cost) = match stored {
+            Stored::Mounts(mounts) => (mounts, None, Cost::Ask),
+            Stored::Whole { mounts, name, cost } => (mounts, name, cost),
+        };
+        let route = Self::new(mounts)?.with_cost(cost);
+        match name {
+            Some(name) => route.named(&name),
+            None => Ok(route),
+        }
     }
 }
 
-impl From<Route> for Vec<Mount> {
+impl From<Route> for Stored {
     fn from(route: Route) -> Self {
-        route.0
+        match route {
+            Route { mounts, name: None, cost: Cost::Ask } => Self::Mounts(mounts),
+            Route { mounts, name, cost } => Self::Whole { mounts, name, cost },
+        }
     }
 }
 
@@ -202,6 +345,36 @@ mod tests {
         `c@o/a` is on the route twice
         "
         );
+    }
+
+    #[test]
+    fn costs_and_names_are_written_with_the_mounts() {
+        let route: Route = "c@o/a, cost=allow , c@o/b, name=night".parse().unwrap();
+        assert_eq!((route.name(), route.cost()), (Some("night"), Cost::Allow));
+        assert_eq!(route.to_string(), "name=night, c@o/a, c@o/b, cost=allow");
+        assert_eq!(route.to_string().parse::<Route>().unwrap(), route);
+        let stored = serde_json::to_string(&route).unwrap();
+        assert_eq!(stored, r#"{"mounts":["c@o/a","c@o/b"],"name":"night","cost":"allow"}"#);
+        assert_eq!(serde_json::from_str::<Route>(&stored).unwrap(), route);
+        let plain: Route = "c@o/a".parse().unwrap();
+        assert_eq!(serde_json::to_string(&plain).unwrap(), r#"["c@o/a"]"#);
+        assert_eq!(Route::reference(" night "), Some(("night", Cost::Ask)));
+        assert_eq!(Route::reference("night, cost=allow"), Some(("night", Cost::Allow)));
+        assert_eq!(
+            (Route::reference("c@o/a"), Route::reference("a, b"), Route::reference("")),
+            (None, None, None)
+        );
+        assert_eq!(
+            "c@o/a, cost=yes".parse::<Route>().unwrap_err().to_string(),
+            "`cost=yes`: it is ask or allow"
+        );
+    }
+
+    #[test]
+    fn the_mounts_of_one_provider_are_tried_together() {
+        let route: Route = "c@o/a, d@p/x, c@o/b, e@q/y, d@p/z".parse().unwrap();
+        let ranked: Vec<String> = route.ranked().map(ToString::to_string).collect();
+        assert_eq!(ranked, ["c@o/a", "c@o/b", "d@p/x", "d@p/z", "e@q/y"]);
     }
 
     proptest! {

@@ -39,6 +39,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::config::Limits;
 use crate::credential::command::Credentials;
+use crate::failover::command::FailoverCommand;
 use crate::harness::catalog::Catalog;
 use crate::holder::ancestry;
 use crate::journal;
@@ -65,6 +66,8 @@ pub struct Rooms {
     pub sessions: Sessions,
     /// Credentials.
     pub credentials: Credentials,
+    /// Routes.
+    pub failover: mpsc::Sender<FailoverCommand>,
     /// Harness definitions.
     pub catalog: Arc<Catalog>,
     /// Questions to the journal.
@@ -89,6 +92,7 @@ impl Gate {
             post: rooms.post,
             sessions: rooms.sessions,
             credentials: rooms.credentials,
+            failover: rooms.failover,
             catalog: rooms.catalog,
             desk: rooms.desk,
             journal: rooms.journal,

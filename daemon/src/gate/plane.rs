@@ -72,7 +72,8 @@ pub(super) fn of(kind: FrameType) -> Plane {
         | T::Shutdown
         | T::Diagnose
         | T::Conversation
-        | T::Interrupt => Plane::Request,
+        | T::Interrupt
+        | T::Route => Plane::Request,
         T::Welcome
         | T::Deliver
         | T::Busy
@@ -107,7 +108,8 @@ pub(super) fn of(kind: FrameType) -> Plane {
         | T::ShutdownResponse
         | T::DiagnoseResponse
         | T::ConversationResponse
-        | T::InterruptResponse => Plane::DaemonOnly,
+        | T::InterruptResponse
+        | T::RouteResponse => Plane::DaemonOnly,
         T::Unknown(_) => Plane::Unknown,
     }
 }

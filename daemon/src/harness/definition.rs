@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use super::pattern::Template;
@@ -132,6 +133,13 @@ pub struct CredentialUse {
     pub trust_file: Option<TrustFile>,
 }
 
+impl CredentialUse {
+    /// How this key is given.
+    pub fn key_use(&self, secret: &SecretString) -> Option<&KeyUse> {
+        self.keys.iter().find(|how| secret.expose_secret().starts_with(&how.starts_with))
+    }
+}
+
 /// How a key is given to the harness.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -139,6 +147,9 @@ pub struct KeyUse {
     /// Only keys that begin so.
     #[serde(default)]
     pub starts_with: String,
+    /// Whether such a key belongs to a subscription, so that its use costs nothing more.
+    #[serde(default)]
+    pub subscription: bool,
     /// The variable that holds the key.
     pub env: String,
     /// Arguments that make the harness use it.

@@ -216,7 +216,7 @@ fn present<'a>(
             if let Some(dir) = home {
                 set_home(env, dir)?;
             }
-            let how = uses.keys.iter().find(|how| secret.expose_secret().starts_with(&how.starts_with));
+            let how = uses.key_use(secret);
             let how = how.ok_or("it takes no key of this kind")?;
             env.insert(how.env.clone(), secret.clone());
             if let (Some(name), Some(url)) = (&how.base_url_env, base_url) {

@@ -21,12 +21,22 @@ pub enum DocumentKind {
     Channel,
     /// A delivery or start lease.
     Lease,
+    /// A route that has a name.
+    Route,
 }
 
 impl DocumentKind {
     /// Every kind.
-    pub const ALL: &'static [Self] =
-        &[Self::Name, Self::Session, Self::Run, Self::Credential, Self::Cooldown, Self::Channel, Self::Lease];
+    pub const ALL: &'static [Self] = &[
+        Self::Name,
+        Self::Session,
+        Self::Run,
+        Self::Credential,
+        Self::Cooldown,
+        Self::Channel,
+        Self::Lease,
+        Self::Route,
+    ];
 
     /// The word it is stored under.
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +48,7 @@ impl DocumentKind {
             Self::Cooldown => "cooldown",
             Self::Channel => "channel",
             Self::Lease => "lease",
+            Self::Route => "route",
         }
     }
 }

@@ -48,7 +48,7 @@ impl Judge {
         let route: Option<Route> = supposed(harness).parse().ok();
         let mut credentials = BTreeMap::new();
         for mount in route.iter().flat_map(Route::mounts) {
-            let entry = Entry { status: CredentialStatus::new(), strikes: 0, renew: None };
+            let entry = Entry { status: CredentialStatus::new(), strikes: 0, renew: None, metered: false };
             credentials.insert(mount.credential.clone(), entry);
         }
         let pool = Pool { credentials, ..Pool::default() };
@@ -92,6 +92,7 @@ impl Judge {
         // A reset that is over by now was ahead when the recording was made.
         let now = failure.until.filter(|until| *until <= self.now).map_or(self.now, |until| until - AHEAD);
         let decision = decide(DecideInput {
+            session: "replayed",
             route,
             current,
             pool: &self.pool,

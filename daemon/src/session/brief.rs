@@ -61,6 +61,10 @@ pub struct Handover<'a> {
     pub heard: &'a Heard,
     /// What its screen showed last.
     pub screen: &'a str,
+    /// What is changed in the working directory.
+    pub tree: &'a str,
+    /// Whether there is nothing to go on with just now.
+    pub idle: bool,
 }
 
 impl Handover<'_> {
@@ -86,9 +90,17 @@ impl Handover<'_> {
         if !self.screen.trim().is_empty() {
             text.push_str(&format!("\n\nIts screen showed last:\n{}", last(self.screen, SCREEN_LENGTH)));
         }
-        text.push_str(
-            "\n\nWhat it had not begun follows as messages of its own. If none follows, go on with its work.",
-        );
+        if !self.tree.is_empty() {
+            text.push_str(&format!("\n\nThe working directory's version control says:\n{}", self.tree));
+        }
+        text.push_str(match self.idle {
+            true => {
+                "\n\nNothing is left to do just now. Answer with one short line, do nothing else, and wait for the next message."
+            }
+            false => {
+                "\n\nWhat it had not begun follows as messages of its own. If none follows, go on with its work."
+            }
+        });
         plain(&text)
     }
 }
@@ -135,6 +147,8 @@ mod tests {
             task: Some("keep the build green"),
             heard: &heard,
             screen: "• Ran cargo test\n  3 failed",
+            tree: "## main\n M src/lib.rs",
+            idle: false,
         };
         let brief = handover.brief();
         assert_eq!(typable(&brief), Ok(()));

@@ -52,6 +52,13 @@ pub enum SessionsCommand {
         /// The answer.
         reply: oneshot::Sender<Vec<SessionInfo>>,
     },
+    /// Let a session go on where it is billed by use.
+    Allow {
+        /// Which.
+        name: String,
+        /// Told once that is noted.
+        reply: Reply<()>,
+    },
     /// The current screen.
     Screen {
         /// Whose.

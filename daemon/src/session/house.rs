@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::injection::header::MarkKey;
 use super::spec::SessionRecord;
-use crate::failover::command::FailoverCommand;
+use crate::failover::command::Failover;
 use crate::harness::catalog::Catalog;
 use crate::holder::link::HolderProgram;
 use crate::journal::{
@@ -50,7 +50,7 @@ pub struct House {
     /// Post.
     pub post: mpsc::Sender<PostCommand>,
     /// Failover.
-    pub failover: mpsc::Sender<FailoverCommand>,
+    pub failover: Failover,
 }
 
 impl House {

@@ -26,6 +26,9 @@ pub struct Luggage {
     pub screen: String,
     /// The run that is left.
     pub left: Option<RunRecord>,
+    /// Nothing failed: the session goes back, between turns, to what its route prefers.
+    #[serde(default)]
+    pub returning: bool,
     /// Nobody knows what the last turn was asked.
     #[serde(default)]
     pub unsure: bool,
@@ -41,6 +44,7 @@ impl Luggage {
             from: left.mount_name(),
             why,
             screen: last(screen, SCREEN_LENGTH),
+            returning: false,
             left: Some(RunRecord { turn: Default::default(), ..left }),
         }
     }

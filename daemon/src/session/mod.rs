@@ -21,6 +21,7 @@ pub mod spec;
 pub mod start;
 pub mod suspicion;
 pub mod task;
+pub mod tree;
 pub mod turn;
 pub mod typable;
 pub mod variables;

@@ -165,6 +165,9 @@ impl Registry {
                 let order = |reply| Order::Conversation { request, limit, reply };
                 self.pass(&name, "read the conversation of", reply, order);
             }
+            SessionsCommand::Allow { name, reply } => {
+                self.pass(&name, "allow costs to", reply, |reply| Order::Allow { reply });
+            }
             SessionsCommand::Interrupt { name, reply } => {
                 self.pass(&name, "interrupt", reply, |reply| Order::Interrupt { reply });
             }

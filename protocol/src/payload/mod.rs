@@ -147,6 +147,7 @@ payloads! {
     Diagnose: Diagnose, DiagnoseResponse: DiagnoseResponse,
     Conversation: Conversation, ConversationResponse: ConversationResponse,
     Interrupt: Interrupt, InterruptResponse: InterruptResponse,
+    Route: Route, RouteResponse: RouteResponse,
 }
 
 requests! {
@@ -160,4 +161,5 @@ requests! {
     Credential => CredentialResponse, RouteExplain => RouteExplainResponse,
     Shutdown => ShutdownResponse, Diagnose => DiagnoseResponse,
     Conversation => ConversationResponse, Interrupt => InterruptResponse,
+    Route => RouteResponse,
 }

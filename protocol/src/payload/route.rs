@@ -1,9 +1,63 @@
-//! Why a session runs where it runs.
+//! Routes that have names, and why a session runs where it runs.
 
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::{Json, payload::Trouble};
+
+/// Reads or changes routes that have names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+pub enum Route {
+    /// Lists all.
+    List,
+    /// Makes one, or changes it.
+    Set {
+        /// Its name.
+        name: String,
+        /// `harness@provider/alias[:model]`, with commas between; left out, they stay as they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mounts: Option<String>,
+        /// `ask` or `allow`; left out, it is as it was, or `ask`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost: Option<String>,
+    },
+    /// Forgets one on which no session runs.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+    /// Lets one session go on where it is billed by use.
+    Allow {
+        /// The session.
+        session: String,
+    },
+}
+
+/// One route that has a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+pub struct RouteInfo {
+    /// Its name.
+    pub name: String,
+    /// Its mounts in order.
+    pub mounts: Vec<String>,
+    /// `ask` or `allow`.
+    pub cost: String,
+    /// Sessions that run on it.
+    #[serde(default)]
+    pub sessions: Vec<String>,
+}
+
+/// The routes there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+pub struct RouteResponse {
+    /// All of them, by name.
+    #[serde(default)]
+    pub routes: Vec<RouteInfo>,
+    /// What was done, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
 
 /// Asks for the reasoning behind the last move, or behind a move that might come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]

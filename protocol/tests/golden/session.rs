@@ -3,8 +3,9 @@
 use posthouse_protocol::payload::{
     Attach, AttachResponse, Blocked, Conversation, ConversationResponse, Detach, EnvVar, Input, Interrupt,
     InterruptResponse, ListSessions, ListSessionsResponse, ListWorkers, ListWorkersResult, Logs,
-    LogsResponse, Notice, Output, Release, ReleaseResult, Resize, Said, Screen, ScreenResponse, SendInput,
-    SendInputResult, SessionInfo, Spawn, SpawnResult, Trouble, WindowSize, WorkerInfo,
+    LogsResponse, Notice, Output, Release, ReleaseResult, Resize, Route, RouteInfo, RouteResponse, Said,
+    Screen, ScreenResponse, SendInput, SendInputResult, SessionInfo, Spawn, SpawnResult, Trouble, WindowSize,
+    WorkerInfo,
 };
 use posthouse_protocol::{Blob, Later};
 
@@ -200,5 +201,23 @@ pub fn later() -> Vec<Sample> {
         bare(ConversationResponse { name: "bob".into(), ..ConversationResponse::default() }),
         sample(Interrupt { name: "bob".into() }),
         sample(InterruptResponse { name: "bob".into() }),
+        sample(Route::Set {
+            name: "night".into(),
+            mounts: Some("codex@openai/work, claude@anthropic/max".into()),
+            cost: Some("allow".into()),
+        }),
+        sample(Route::List),
+        sample(Route::Remove { name: "night".into() }),
+        sample(Route::Allow { session: "bob".into() }),
+        sample(RouteResponse {
+            routes: vec![RouteInfo {
+                name: "night".into(),
+                mounts: vec!["codex@openai/work".into(), "claude@anthropic/max".into()],
+                cost: "allow".into(),
+                sessions: vec!["bob".into()],
+            }],
+            message: Some(TEXT.into()),
+        }),
+        bare(RouteResponse::default()),
     ]
 }

@@ -1,7 +1,9 @@
 //! The stage's failover: it is played by the test. A mount's key is called as its alias.
 
 use posthouse_protocol::payload::{Spawn, Trouble};
-use posthoused::failover::command::{Assignment, Choice, FailoverCommand, FailureReport, Instruction};
+use posthoused::failover::command::{
+    Assignment, Choice, FailoverCommand, FailureReport, Homeward, Instruction,
+};
 use posthoused::failover::route::Mount;
 use posthoused::harness::launch::Presentation;
 use tokio::sync::oneshot;
@@ -15,7 +17,8 @@ pub fn assignment(stage: &Stage, mount: &str) -> Assignment {
     let key = format!("key-{}", mount.credential.alias());
     let home = stage.path().join(format!("home-{}", mount.credential.alias()));
     let presentation = Presentation::Key { secret: key.into(), base_url: None, home: Some(home) };
-    Assignment { mount, presentation, trouble: Some(trouble("the key of acme/a was revoked")) }
+    let trouble = Some(trouble("the key of acme/a was revoked"));
+    Assignment { mount, presentation, trouble, route: None }
 }
 
 /// What a person is told.
@@ -63,6 +66,20 @@ impl Stage {
                 return (*report, reply);
             }
         }
+    }
+
+    /// The next question whether to go back.
+    pub async fn next_homeward(&self) -> oneshot::Sender<Homeward> {
+        loop {
+            if let FailoverCommand::Homeward { reply, .. } = self.next_failover().await {
+                return reply;
+            }
+        }
+    }
+
+    /// Something became usable.
+    pub fn reopen(&self) {
+        self.reopened.send_modify(|count| *count += 1);
     }
 
     /// Plays a failover that knows one usable mount, until `what` has happened.

@@ -27,7 +27,10 @@ async fn rooms(dir: &Path) -> Rooms {
     let catalog = Arc::new(Catalog::builtin().unwrap());
     let vault = Vault::new(dir.join("keys"));
     let credentials = CredentialActor::start(&kept, vault, catalog.clone(), journal.writer());
-    let failover = Actor::start(&cooldowns, credentials.clone(), catalog, journal.writer());
+    let routes = desk.ask(|r| r.documents(DocumentKind::Route)).await.unwrap();
+    let clock = Clock::system();
+    let failover = Actor::start(&cooldowns, &routes, credentials.clone(), catalog, journal.writer(), clock);
+    let failover = failover.commands;
     let homes = tempfile::tempdir().unwrap();
     for (provider, alias) in [("openai", "work"), ("openai", "spare"), ("anthropic", "max")] {
         let home = homes.path().join(alias);

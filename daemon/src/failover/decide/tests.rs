@@ -21,7 +21,7 @@ fn pool_of(route: &Route) -> Pool {
     let mut pool = Pool::default();
     for mount in route.mounts() {
         let renew = Some(format!("renew {}", mount.credential));
-        let entry = Entry { status: CredentialStatus::new(), strikes: 0, renew };
+        let entry = Entry { status: CredentialStatus::new(), strikes: 0, renew, metered: false };
         pool.credentials.insert(mount.credential.clone(), entry);
     }
     pool
@@ -57,6 +57,7 @@ impl Session {
 
     fn decide(&self, failure: &Failure, sent_by: Option<&CredentialId>) -> Decision {
         decide(DecideInput {
+            session: "alice",
             route: &self.route,
             current: &self.current,
             pool: &self.pool,
@@ -105,6 +106,7 @@ fn a_dead_login_rotates_within_the_provider_first() {
     let decision = session.fails(&dead);
     assert_eq!(decision.action, Move::Rotate { to: "codex@openai/personal".parse().unwrap() });
     assert!(matches!(session.state("openai/work"), CredentialState::NeedsLogin { .. }));
+    session.now = later(61);
     let decision = session.fails(&dead);
     assert_eq!(decision.action, Move::NextMount { to: "claude@anthropic/max".parse().unwrap() });
     assert_eq!(session.fails(&dead).action, Move::Surface, "nothing left, and no time would help");
@@ -175,6 +177,92 @@ fn the_credential_that_sent_the_request_pays() {
     let Some(Charge::Credential { credential, state }) = decision.charge else { panic!("nobody is charged") };
     assert_eq!(credential.to_string(), "openai/work");
     assert!(matches!(state, CredentialState::NeedsLogin { .. }));
+}
+
+#[test]
+fn the_same_failure_on_two_credentials_within_a_minute_is_the_providers() {
+    let refused = failure(Class::AuthAmbiguous, Evidence::Status, None);
+    let mut session = Session::new(THREE);
+    session.fails(&refused);
+    assert!(matches!(session.state("openai/work"), CredentialState::Cooling { .. }));
+    session.now = later(59);
+    let decision = session.fails(&refused);
+    assert_eq!(decision.action, Move::NextMount { to: "claude@anthropic/max".parse().unwrap() });
+    assert_eq!(session.state("openai/work"), &CredentialState::Unknown, "it is not to blame any more");
+    assert_eq!(session.state("openai/personal"), &CredentialState::Unknown, "nor is the second");
+    insta::assert_snapshot!(decision.reason.sentence, @"codex@openai/personal: the provider did not accept the login, by the status of the response, as it did on openai/work just before, so openai itself is taken to be out of order, until 2026-11-22 04:01 Europe/Berlin; going on with claude@anthropic/max. To repair it run: renew openai/personal");
+
+    let mut slow = Session::new(THREE);
+    slow.fails(&refused);
+    slow.now = later(61);
+    slow.fails(&refused);
+    assert!(matches!(slow.state("openai/personal"), CredentialState::Cooling { .. }), "a minute is over");
+
+    let mut limits = Session::new(THREE);
+    limits.fails(&failure(Class::QuotaReset, Evidence::Typed, Some(later(7200))));
+    limits.fails(&failure(Class::QuotaReset, Evidence::Typed, Some(later(3600))));
+    assert!(
+        matches!(limits.state("openai/work"), CredentialState::Cooling { .. }),
+        "windows that say when they open are the credentials' own"
+    );
+}
+
+#[test]
+fn a_typed_death_of_all_logins_is_believed_the_second_time() {
+    let dead = failure(Class::TokenRevoked, Evidence::Typed, None);
+    let mut session = Session::new("codex@openai/work, codex@openai/personal");
+    session.fails(&dead);
+    let Move::Park { until } = session.fails(&dead).action else { panic!("the provider is left alone") };
+    assert_eq!(until, later(60));
+    for _ in 0..2 {
+        session.now = later(61);
+        session.attempts = Attempts::default();
+        let attempts = Attempts::default();
+        let seeker =
+            Seeker { session: "alice", route: &session.route, attempts: &attempts, now: session.now };
+        session.current = session.pool.resolve(seeker).unwrap();
+        session.fails(&dead);
+    }
+    assert!(matches!(session.state("openai/work"), CredentialState::NeedsLogin { .. }));
+    assert!(matches!(session.state("openai/personal"), CredentialState::NeedsLogin { .. }));
+}
+
+#[test]
+fn a_subscription_is_left_for_a_metered_key_only_where_that_is_allowed() {
+    let dead = failure(Class::TokenRevoked, Evidence::Typed, None);
+    let metered = |route: &str| {
+        let mut session = Session::new(route);
+        session.pool.credentials.get_mut(&"openai/key".parse().unwrap()).unwrap().metered = true;
+        session
+    };
+    let mut asks = metered("codex@openai/work, codex@openai/key");
+    let decision = asks.fails(&dead);
+    assert_eq!(decision.action, Move::Surface);
+    insta::assert_snapshot!(decision.reason.sentence, @"codex@openai/work: the login was revoked, by a typed code; nothing else is allowed and usable. codex@openai/key is billed by use; to go on with it run: posthouse route allow alice. To repair it run: renew openai/work");
+    let mut allows = metered("codex@openai/work, codex@openai/key, cost=allow");
+    assert_eq!(allows.fails(&dead).action, Move::Rotate { to: "codex@openai/key".parse().unwrap() });
+    let mut begins = metered("codex@openai/key, codex@openai/work");
+    assert!(matches!(begins.fails(&dead).action, Move::Rotate { .. }));
+    begins.pool.apply(&Charge::Credential {
+        credential: "openai/key".parse().unwrap(),
+        state: CredentialState::Unknown,
+    });
+    let attempts = Attempts::default();
+    let seeker = Seeker { session: "alice", route: &begins.route, attempts: &attempts, now: begins.now };
+    assert_eq!(begins.pool.resolve(seeker).unwrap().to_string(), "codex@openai/key", "it was listed first");
+}
+
+#[test]
+fn a_burst_of_one_failure_counts_once() {
+    let mut session = Session::new("codex@openai/work, claude@anthropic/max");
+    let broke = failure(Class::Billing, Evidence::Typed, None);
+    session.fails(&broke);
+    let until = session.state("openai/work").reopens_at();
+    for _ in 0..9 {
+        session.current = "codex@openai/work".parse().unwrap();
+        assert_eq!(session.decide(&broke, None).charge, None, "they asked before it was charged");
+    }
+    assert_eq!(session.state("openai/work").reopens_at(), until);
 }
 
 #[test]
@@ -296,6 +384,12 @@ proptest! {
                 if let (Some(before), Some(after)) = (before.state.reopens_at(), after.state.reopens_at()) {
                     prop_assert!(after >= before, "a cooldown got shorter");
                 }
+                if let Some(Charge::Incident { restored, .. }) = &decision.charge
+                    && restored.contains(id)
+                {
+                    prop_assert_eq!(&after.state, &CredentialState::Unknown);
+                    continue;
+                }
                 if !failure.evidence.may_condemn() && before != after {
                     let unproven = matches!(after.state, CredentialState::Cooling { unproven: true, .. });
                     prop_assert!(unproven, "words condemned");
@@ -336,7 +430,8 @@ proptest! {
         for failure in &failures {
             if let Move::Park { until } = session.fails(failure).action {
                 prop_assert!(until > session.now);
-                prop_assert!(session.pool.resolve(&route, &session.attempts, until).is_ok(), "woken for nothing");
+                let seeker = Seeker { session: "alice", route: &route, attempts: &session.attempts, now: until };
+                prop_assert!(session.pool.resolve(seeker).is_ok(), "woken for nothing");
                 return Ok(());
             }
         }

@@ -47,7 +47,8 @@ impl Gatehouse {
         let rooms = Rooms {
             post,
             sessions: Sessions(sessions),
-            credentials: Credentials(credentials),
+            credentials: Credentials(credentials, tokio::sync::watch::channel(0).1),
+            failover: mpsc::channel(1).0,
             catalog: Default::default(),
             desk: journal.desk(),
             journal: journal.writer(),

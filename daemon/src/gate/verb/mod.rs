@@ -20,6 +20,7 @@ mod metrics;
 mod receipts;
 mod release;
 mod remove;
+mod route;
 mod route_explain;
 mod screen;
 mod send_input;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 use posthouse_protocol::payload::{
     Conversation, Credential, CredentialResponse, Diagnose, Events, Health, Inbox, Interrupt, ListAgents,
     ListConnectedAgents, ListSessions, ListWorkers, Logs, MessagesQuery, Metrics, Receipts, Release,
-    RemoveAgent, RouteExplain, Screen, SendInput, Shutdown, Spawn, Status,
+    RemoveAgent, Route, RouteExplain, Screen, SendInput, Shutdown, Spawn, Status,
 };
 use posthouse_protocol::{ErrorCode, Frame, FrameType, Request, Violation};
 use serde::Serialize;
@@ -45,6 +46,7 @@ use super::house::House;
 use super::outbox::{Outbox, PushError};
 use super::{roster, stamp};
 use crate::credential::command::CredentialCommand;
+use crate::failover::command::FailoverCommand;
 use crate::journal::ReadError;
 use crate::post::command::{ConnId, PostCommand, PostQuery};
 use crate::principal::{Kind, Principal, Right};
@@ -108,6 +110,7 @@ pub(super) async fn take(frame: Frame, caller: Caller, slots: &Arc<Semaphore>) -
         FrameType::Diagnose => start::<Diagnose>(&frame, caller, slots),
         FrameType::Conversation => start::<Conversation>(&frame, caller, slots),
         FrameType::Interrupt => start::<Interrupt>(&frame, caller, slots),
+        FrameType::Route => start::<Route>(&frame, caller, slots),
         kind => Err(Violation::warning(ErrorCode::BadRequest, format!("{kind} is not a request"))),
     };
     taken.err().map(|violation| violation.about(id))
@@ -207,6 +210,17 @@ impl Caller {
         self.house.credentials.0.send(request).await.map_err(|_| going_down())?;
         let answer = answer.await.map_err(|_| going_down())?;
         answer.map_err(|why| Violation::warning(why.code, format!("failed to {}", why.message)))
+    }
+
+    /// Asks failover.
+    async fn ask_failover<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, String>>) -> FailoverCommand,
+    ) -> Result<T, Violation> {
+        let (reply, answer) = oneshot::channel();
+        self.house.failover.send(command(reply)).await.map_err(|_| going_down())?;
+        let answer = answer.await.map_err(|_| going_down())?;
+        answer.map_err(|why| Violation::warning(ErrorCode::BadRoute, format!("failed to {why}")))
     }
 
     /// Asks the sessions.

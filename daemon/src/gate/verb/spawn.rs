@@ -4,6 +4,8 @@ use posthouse_protocol::payload::{Spawn, SpawnResult};
 use posthouse_protocol::{ErrorCode, Violation};
 
 use super::{Answer, Caller, Verb, refuse};
+use crate::failover::command::FailoverCommand;
+use crate::failover::route::{Cost, Route};
 use crate::principal::Right;
 use crate::session::command::SessionsCommand;
 
@@ -18,7 +20,14 @@ impl Verb for Spawn {
                 let message = format!("{most} sessions exist already; release one, or raise limits.sessions");
                 return Err(Violation::warning(ErrorCode::LimitExceeded, message));
             }
-            let (spawn, by) = (Box::new(self), (*caller.principal).clone());
+            let mut spawn = self;
+            if let Some((name, cost)) = spawn.route.as_deref().and_then(Route::reference) {
+                let name = name.to_owned();
+                let route = caller.ask_failover(|reply| FailoverCommand::Named { name, reply }).await?;
+                let route = if cost == Cost::Allow { route.with_cost(cost) } else { route };
+                spawn.route = Some(route.to_string());
+            }
+            let (spawn, by) = (Box::new(spawn), (*caller.principal).clone());
             caller.ask_sessions(|reply| SessionsCommand::Spawn { spawn, by, reply }).await?.map_err(refuse)
         };
         let reply_to = caller.id.clone();

@@ -132,6 +132,8 @@ impl Task {
             News::Told(told) => self.told = Some(*told),
             News::Started(outcome) => return self.started(outcome).await,
             News::Chosen(choice) => return self.chosen(choice).await,
+            News::Homeward(run, answer) if self.is_run(run) => return self.homeward(answer).await,
+            News::Homeward(..) => {}
             News::Relinked(outcome) => return self.relinked(outcome).await,
             News::Gathered(gathered, whom) => self.gathered(gathered, whom),
         }

@@ -25,6 +25,7 @@ use crate::session::live::Live;
 use crate::session::luggage::{Departed, Luggage};
 use crate::session::spec::SessionRecord;
 use crate::session::start::Beginning;
+use crate::session::tree;
 use crate::session::turn::Open;
 
 /// How often the conversation is looked at while a submission waits to be confirmed.
@@ -176,8 +177,9 @@ impl Task {
             self.trouble = None;
             self.dirty = true;
         }
+        self.think_of_home();
         let done = FailoverCommand::TurnDone { session: self.name().to_owned(), mount };
-        if self.house.failover.try_send(done).is_err() {
+        if self.house.failover.commands.try_send(done).is_err() {
             tracing::debug!("failover did not hear of a turn that ended well");
         }
     }
@@ -211,7 +213,8 @@ impl Task {
         };
         let (reply, instructed) = oneshot::channel();
         let command = FailoverCommand::Report { report: Box::new(report), reply };
-        let (failover, desk, run) = (self.house.failover.clone(), self.desk.clone(), live.record.run);
+        let (failover, desk, run) =
+            (self.house.failover.commands.clone(), self.desk.clone(), live.record.run);
         tokio::spawn(async move {
             let instruction = match failover.send(command).await {
                 Ok(()) => instructed.await.unwrap_or(Instruction::Stay { trouble: None }),
@@ -247,6 +250,7 @@ impl Task {
                 self.retry = Some(Retry { at: Instant::now() + wait });
             }
             Instruction::Move(assignment) => {
+                self.take_route(&assignment);
                 self.trouble.clone_from(&assignment.trouble);
                 self.pack();
                 self.end(Then::Move(Box::new(assignment)), MOVE_GRACE);
@@ -292,6 +296,7 @@ impl Task {
         let mut luggage = Luggage::pack(live.record.clone(), open, why, &screen);
         luggage.under_way = under_way;
         luggage.unsure = false;
+        luggage.returning = false;
         self.record.luggage = Some(luggage);
     }
 
@@ -387,6 +392,7 @@ impl Task {
                 if knows_nothing || was_not_told {
                     return Beginning::New(None);
                 }
+                let tree = tree::state(&spec.cwd).await;
                 let handover = Handover {
                     session: &spec.name,
                     from: &luggage.from,
@@ -395,6 +401,8 @@ impl Task {
                     task: task.as_deref(),
                     heard,
                     screen: &luggage.screen,
+                    tree: &tree,
+                    idle: luggage.returning,
                 };
                 Beginning::New(Some(handover.brief()))
             }

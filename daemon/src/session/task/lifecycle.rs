@@ -71,7 +71,7 @@ impl Task {
         };
         let (reply, chosen) = oneshot::channel();
         let command = FailoverCommand::Choose { session: self.name().to_owned(), route, reply };
-        let (failover, desk) = (self.house.failover.clone(), self.desk.clone());
+        let (failover, desk) = (self.house.failover.commands.clone(), self.desk.clone());
         tokio::spawn(async move {
             let refused = || Choice::Refused("choose a mount: failover does not answer".to_owned());
             let choice = match failover.send(command).await {
@@ -89,6 +89,7 @@ impl Task {
         }
         match choice {
             Choice::On(assignment) => {
+                self.take_route(&assignment);
                 self.trouble.clone_from(&assignment.trouble);
                 let beginning = self.begin_on(Some(&assignment)).await;
                 self.start(Some(assignment), beginning).await
@@ -191,6 +192,7 @@ impl Task {
             }
         }
         self.unpack().await;
+        self.think_of_home();
         self.keep();
         self.tell_viewers();
         self.draw_anew();
@@ -387,7 +389,7 @@ impl Task {
         )));
         self.forget("session.released", Some(&by), &json!({ "reason": reason }));
         let forget = FailoverCommand::Forget { session: self.name().to_owned() };
-        let _ = self.house.failover.try_send(forget);
+        let _ = self.house.failover.commands.try_send(forget);
         if !keep_name {
             self.leave_post(true).await;
         }

@@ -4,6 +4,7 @@
 mod effects;
 mod events;
 mod failing;
+mod homing;
 mod lifecycle;
 mod order;
 mod phase;
@@ -120,6 +121,10 @@ pub(crate) struct Task {
     waiter: Option<(Waiter, Option<Instant>)>,
     /// A failed turn is to be tried again.
     retry: Option<Retry>,
+    /// When failover is asked whether the session should go back to a mount that it prefers.
+    homeward_at: Option<Instant>,
+    /// Changes when a mount may have become usable.
+    reopened: watch::Receiver<u64>,
     /// Reports that failover has not answered yet.
     reports: usize,
     /// Whether post hands messages over.
@@ -154,6 +159,7 @@ impl Task {
         let (desk, news) = mpsc::unbounded_channel();
         let (sink, injections) = mpsc::channel(SessionSink::WINDOW * 3);
         let spec = &record.spec;
+        let house_reopened = house.failover.reopened.clone();
         let rules = house.catalog.get(&spec.harness).map(|definition| Rules::of(&definition));
         let (info, watched) = watch::channel(Some(publish::blank(&record)));
         let handle = Handle { orders: orders_in, info: watched, allow: spec.allow.clone() };
@@ -179,6 +185,8 @@ impl Task {
             readers: VecDeque::new(),
             waiter: None,
             retry: None,
+            homeward_at: None,
+            reopened: house_reopened,
             reports: 0,
             is_up: false,
             told: None,
@@ -219,6 +227,7 @@ impl Task {
                 Some(news) = self.news.recv() => self.learn(news).await,
                 event = next_event(&mut self.phase) => self.hear(event).await,
                 Some(injection) = self.injections.recv() => self.take(injection).await,
+                Ok(()) = self.reopened.changed() => self.something_reopened(),
                 () = until(wake) => Flow::On,
             };
             if flow == Flow::On {
@@ -243,6 +252,7 @@ impl Task {
         if self.retry_if_due(now).await == Flow::Over {
             return Flow::Over;
         }
+        self.ask_homeward_if_due(now);
         self.go_on_ending(now);
         if let Some(replay) = self.phase.live_mut().and_then(|live| live.replay.as_mut()) {
             replay.tick(now);
@@ -271,6 +281,7 @@ impl Task {
             self.conversation_at,
             live.and_then(|live| live.suspicion.wakes_at()),
             self.retry.as_ref().map(|retry| retry.at),
+            self.homeward_at.and_then(later),
             self.phase.live().and_then(|live| live.replay.as_ref()?.wakes_at()),
             self.phase.wakes_at(),
         ]

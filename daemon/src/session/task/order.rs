@@ -9,7 +9,7 @@ use posthouse_protocol::payload::{
 use uuid::Uuid;
 
 use super::recount::Told;
-use crate::failover::command::{Choice, Instruction};
+use crate::failover::command::{Choice, Homeward, Instruction};
 use crate::gate::outbox::Outbox;
 use crate::holder::link::Link;
 use crate::holder::script::{OperationId, Report};
@@ -64,6 +64,11 @@ pub enum Order {
     /// Stop the turn.
     Interrupt {
         /// Told once the terminal has the keys.
+        reply: Reply<()>,
+    },
+    /// It may go on where it is billed by use.
+    Allow {
+        /// Told once that is noted.
         reply: Reply<()>,
     },
     /// Raw keys.
@@ -137,6 +142,8 @@ pub(super) enum News {
     Instructed(Uuid, Instruction),
     /// A mount was chosen.
     Chosen(Choice),
+    /// Failover said whether this run's session should go back.
+    Homeward(Uuid, Homeward),
     /// Old output was read for somebody.
     Gathered(Gathered, GatheredFor),
 }

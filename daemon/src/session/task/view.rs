@@ -50,6 +50,7 @@ impl Task {
             Order::Logs { after, limit, reply } => self.logs(after, limit, reply),
             Order::Conversation { request, limit, reply } => self.recount(request, limit, reply),
             Order::Interrupt { reply } => self.interrupt(reply),
+            Order::Allow { reply } => return self.allow(reply).await,
             Order::Keys { data, reply } => self.keys(data, Some(reply)),
             Order::Attach { attach, request, conn, outbox, reply } => {
                 let _ = reply.send(Ok(()));
@@ -325,7 +326,7 @@ impl Task {
             failure,
             reply: answer,
         };
-        let failover = self.house.failover.clone();
+        let failover = self.house.failover.commands.clone();
         tokio::spawn(async move {
             let none =
                 || SessionError::new(ErrorCode::Internal, "explain the route: failover does not answer");

@@ -24,9 +24,12 @@ pub struct Args {
     /// else generic where a command is given]
     #[arg(long, value_name = "H")]
     harness: Option<String>,
-    /// Mounts in order of preference: `harness@provider/alias[:model]`, separated by commas
+    /// Mounts in order of preference: `harness@provider/alias[:model]`, separated by commas; or the name of a route
     #[arg(long, value_name = "R")]
     route: Option<String>,
+    /// Whether it may go from a subscription to a key that is billed by use [default: as the route says, else ask]
+    #[arg(long, value_parser = ["ask", "allow"], requires = "route")]
+    cost: Option<String>,
     /// Where it works [default: here]
     #[arg(long, value_name = "D")]
     cwd: Option<PathBuf>,
@@ -88,7 +91,10 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         spawner_name: None,
         interactive: None,
         harness,
-        route: args.route,
+        route: match (args.route, args.cost) {
+            (Some(route), Some(cost)) => Some(format!("{route}, cost={cost}")),
+            (route, _) => route,
+        },
         args: args.command,
         env,
         trust: args.trust.then_some(true),
