@@ -7,6 +7,9 @@ const TOOL_MARKS: [char; 6] = ['✓', '✔', '⊶', '⊷', '✕', '✗'];
 /// How far tools' output is indented at least.
 const OUTPUT_INDENT: usize = 4;
 
+/// Gemini's mark for what the model says; its errors have another.
+const SPEECH: char = '✦';
+
 /// Marks that a line starts with when a person or a quotation speaks.
 const QUOTES: [char; 6] = ['>', '›', '❯', '"', '`', '“'];
 /// Marks that harnesses put before their own lines.
@@ -26,7 +29,8 @@ pub(super) fn mask_content(lines: &mut [Line<'_>]) {
             (Under::LaterOutput(head), None) if line.indent >= head + OUTPUT_INDENT => {
                 Under::LaterOutput(head)
             }
-            // Speech that goes on is speech; what hangs from it by a mark is the harness's own.
+            (Under::Speech(head), None) if blank => Under::Speech(head),
+            // Speech that goes on is speech, also in its next paragraph; what hangs from it by a mark is the harness's own.
             (Under::Speech(head), None) if !blank && line.indent > head && !line.starts => {
                 Under::Speech(head)
             }
@@ -101,7 +105,7 @@ impl<'a> Line<'a> {
             text,
             indent: line.len() - line.trim_start().len(),
             starts: bare.len() < trimmed.len() && !side,
-            content: text.starts_with(QUOTES),
+            content: text.starts_with(QUOTES) || trimmed.starts_with(SPEECH),
             alarm,
             boxed: row.is_some(),
             block: if ran { Some(Block::Tool) } else { spoken },

@@ -22,7 +22,10 @@ pub(super) fn read(raw: &str, mut signal: Signal) -> Reading {
     let failed_status = signal.status.is_some_and(|status| status >= 400);
     let values = values(raw);
     if values.is_empty() {
-        signal.say(&plain(raw));
+        // A gateway's page says nothing that its status does not say better.
+        if !(signal.status.is_some_and(|status| status >= 500) && is_page(raw)) {
+            signal.say(&plain(raw));
+        }
         let failed = failed_status || !signal.codes.is_empty() || signal.status.is_none();
         return if failed { Reading::Failed(signal) } else { Reading::Harmless(Harmless::NoMatch) };
     }
@@ -32,6 +35,11 @@ pub(super) fn read(raw: &str, mut signal: Signal) -> Reading {
         harvest(value, &mut signal);
     }
     if failed { Reading::Failed(signal) } else { Reading::Harmless(Harmless::Content) }
+}
+
+fn is_page(raw: &str) -> bool {
+    let start = raw.trim_start().get(..9).unwrap_or_default().to_ascii_lowercase();
+    start.starts_with("<html") || start.starts_with("<!doctype")
 }
 
 /// The JSON of a body: one value, or those of the events of a stream.
@@ -140,13 +148,13 @@ fn code(value: &Value, signal: &mut Signal) {
     match value {
         Value::Number(number) => match number.as_u64().and_then(|number| u16::try_from(number).ok()) {
             Some(status @ 100..=599) => {
-                signal.status.get_or_insert(status);
+                answered(status, signal);
             }
             _ => signal.code(&number.to_string()),
         },
         Value::String(text) => match text.parse::<u16>() {
             Ok(status @ 100..=599) => {
-                signal.status.get_or_insert(status);
+                answered(status, signal);
             }
             _ => {
                 let name = text.rsplit('#').next().unwrap_or(text);
@@ -156,6 +164,13 @@ fn code(value: &Value, signal: &mut Signal) {
             }
         },
         _ => {}
+    }
+}
+
+/// A status named inside: gateways answer 200 and put what their provider answered into the body.
+fn answered(status: u16, signal: &mut Signal) {
+    if signal.status.is_none_or(|known| known < 400 && status >= 400) {
+        signal.status = Some(status);
     }
 }
 
@@ -191,7 +206,7 @@ fn codex_info(value: &Value, signal: &mut Signal) {
 fn status(value: &Value, signal: &mut Signal) {
     let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
     if let Some(status @ 100..=599) = number.and_then(|number| u16::try_from(number).ok()) {
-        signal.status.get_or_insert(status);
+        answered(status, signal);
     }
 }
 
@@ -249,21 +264,58 @@ fn read_headers(signal: &mut Signal) {
     if let Some(word) = signal.headers.get("x-openai-authorization-error").map(str::to_owned) {
         word_or_sentence(&word, signal, 0);
     }
+    if let Some(word) = signal.headers.get("x-amzn-errortype").map(str::to_owned) {
+        signal.code(word.split(':').next().unwrap_or_default());
+    }
+    if let Some(challenge) = signal.headers.get("www-authenticate").map(str::to_owned) {
+        challenged(&challenge, signal);
+    }
+    if signal.headers.get("cf-mitigated").is_some() {
+        signal.code("challenged_by_edge");
+    }
+    closed_window(signal);
+}
+
+/// `Bearer error="invalid_token", error_description="The access token expired"`, as RFC 6750 has it.
+fn challenged(challenge: &str, signal: &mut Signal) {
+    for part in challenge.split(',') {
+        let Some((name, value)) = part.split_once('=') else { continue };
+        let value = value.trim().trim_matches('"');
+        match name.trim().rsplit(' ').next() {
+            Some("error") => signal.code(value),
+            Some("error_description") => signal.say(&plain(value)),
+            _ => {}
+        }
+    }
+}
+
+/// A window that headers report as closed, and the model that it is for.
+fn closed_window(signal: &mut Signal) {
+    const PREFIX: &str = "anthropic-ratelimit-unified-";
     let get = |name: &str| signal.headers.get(name);
+    let rejected: Vec<&str> = signal
+        .headers
+        .iter()
+        .filter(|(_, value)| *value == "rejected")
+        .filter_map(|(name, _)| name.strip_prefix(PREFIX)?.strip_suffix("-status"))
+        .filter(|window| *window != "overage")
+        .collect();
+    let model = match rejected.as_slice() {
+        [window] => window.strip_prefix("7d_").map(str::to_owned),
+        _ => None,
+    };
     let claude = match get("anthropic-ratelimit-unified-status") {
         Some(status) => status == "rejected",
-        None => signal.headers.iter().any(|(name, value)| {
-            let window = name
-                .strip_prefix("anthropic-ratelimit-unified-")
-                .and_then(|name| name.strip_suffix("-status"));
-            value == "rejected" && window.is_some_and(|window| window != "overage")
-        }),
+        None => !rejected.is_empty(),
     };
     let full =
         |name: &str| get(name).and_then(|value| value.parse::<f64>().ok()).is_some_and(|used| used >= 100.0);
     let codex = full("x-codex-primary-used-percent") || full("x-codex-secondary-used-percent");
     if claude || (codex && signal.status == Some(429)) {
         signal.code("window_header_rejected");
+        if claude && let Some(model) = model {
+            signal.model.get_or_insert(model);
+        }
     }
 }
 

@@ -253,6 +253,10 @@ impl Judge<'_> {
                 Class::ReloginRequired
             }
             _ if class.is_auth() && status >= 500 => Class::ServerError,
+            // Whoever answers with a status was reached.
+            _ if class == Class::Network && status >= 500 && signal.voice == Voice::Response => {
+                Class::ServerError
+            }
             _ if class == Class::AuthAmbiguous
                 && status == 401
                 && self.seen.auth == Some(AuthKind::ApiKey) =>

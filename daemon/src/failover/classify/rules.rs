@@ -84,7 +84,10 @@ struct CodeRule {
     class: Class,
     action: Option<Action>,
     scope: Option<Scope>,
+    #[serde(default)]
     codes: Vec<String>,
+    /// A shape that codes nobody has seen yet are likely to have, in canonical spelling.
+    like: Option<Pattern>,
     endpoint: Option<Endpoint>,
     text: Option<Pattern>,
     unless: Option<Pattern>,
@@ -140,6 +143,12 @@ struct StatusRule {
     auth: Option<AuthKind>,
     #[serde(skip)]
     evidence: Evidence,
+}
+
+impl CodeRule {
+    fn is_like(&self, codes: &[String]) -> bool {
+        self.like.as_ref().is_some_and(|like| codes.iter().any(|code| like.0.is_match(code)))
+    }
 }
 
 /// A pattern written with free blanks, for text without any.
@@ -210,7 +219,7 @@ impl Rules {
 
     fn by_code(&self, rules: &[CodeRule], signal: &Signal, squashed: &str) -> Option<Conclusion> {
         let rule = rules.iter().find(|rule| {
-            rule.codes.iter().any(|code| signal.codes.contains(code))
+            (rule.codes.iter().any(|code| signal.codes.contains(code)) || rule.is_like(&signal.codes))
                 && rule.endpoint.is_none_or(|endpoint| signal.endpoint == Some(endpoint))
                 && rule.text.as_ref().is_none_or(|text| text.0.is_match(squashed))
                 && !rule.unless.as_ref().is_some_and(|unless| unless.0.is_match(squashed))

@@ -1,6 +1,10 @@
 //! Terminal text. Agents, tools and people write there too, so a sentence counts only where a harness would
 //! put it: at the start of a line, in the harness's own words from there on.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::block::{Alarm, Line, mask_content};
 use super::literal;
 use super::peel::peel;
@@ -27,7 +31,7 @@ pub(super) fn last(
     mask_content(&mut lines);
     (0..lines.len()).rev().find_map(|start| {
         let (first, rest) = lines.get(start..)?.split_first()?;
-        if first.content || first.text.is_empty() {
+        if first.content || first.text.is_empty() || is_prose(first.text) {
             return None;
         }
         let follow = rest.iter().take(PARAGRAPH).take_while(|line| !line.text.is_empty() && !line.starts);
@@ -45,6 +49,19 @@ pub(super) fn last(
         }
         None
     })
+}
+
+/// Words that explain an error to somebody; harnesses report theirs without them.
+static PROSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"\b(?:I|I'm|I'd|I'll|I've|we'll|we'd|is what|was what|is the (?:string|text|message|error)|means|meant|",
+        r"should be|so that|e\.g\.|users?|caught|thrown|handled|printed|see [a-z_/]+\.(?:rs|ts|tsx|py|md|js|go))(?:\b|$)"
+    ))
+    .ok()
+});
+
+fn is_prose(line: &str) -> bool {
+    PROSE.as_ref().is_some_and(|prose| prose.is_match(line))
 }
 
 fn message(words: &str, alarm: Option<Alarm>, signal: &Signal) -> Reading {

@@ -108,9 +108,23 @@ fn every_variation_is_judged_as_labelled() {
     check("extra.jsonl", 250);
 }
 
+/// Written from the taxonomy alone, before the rules were looked at; its first run is told in docs/failures.md.
+#[test]
+fn every_held_out_case_is_judged_as_labelled() {
+    check("heldout.jsonl", 440);
+}
+
+/// Written after the rules had been mended by the first set, again without looking at them.
+#[test]
+fn every_case_held_out_again_is_judged_as_labelled() {
+    check("heldout-again.jsonl", 160);
+}
+
 /// Every labelled case, with its class.
 fn labelled() -> Vec<(Case, String)> {
-    let lines = ["failures.jsonl", "extra.jsonl"].into_iter().flat_map(corpus);
+    let lines = ["failures.jsonl", "extra.jsonl", "heldout.jsonl", "heldout-again.jsonl"]
+        .into_iter()
+        .flat_map(corpus);
     lines
         .map(|line| {
             let expected: Expected = serde_json::from_str(&line).unwrap();
@@ -258,6 +272,29 @@ fn a_quoted_terminal_line_is_no_failure() {
                 case.observation.body.lines().map(|line| format!("{prefix}{}\n", line.trim())).collect();
             if class_of(&quoted) != "not_a_failure" {
                 wrong.push(format!("{} after `{prefix}`: {} (was {class})", case.id, class_of(&quoted)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_sentence_that_goes_on_to_explain_is_no_failure() {
+    let mut wrong = Vec::new();
+    for (case, class) in
+        labelled().into_iter().filter(|(case, _)| case.observation.channel == Channel::Terminal)
+    {
+        let mut explained = case.observation.clone();
+        let line = case.observation.body.trim().trim_end_matches('.').to_owned();
+        if line.lines().count() != 1 {
+            continue;
+        }
+        explained.exit = None;
+        explained.corroboration = Default::default();
+        for tail in [" is what it printed.", " means that somebody has to log in.", ", which I caught."] {
+            explained.body = format!("{line}{tail}");
+            if class_of(&explained) != "not_a_failure" {
+                wrong.push(format!("{} before `{tail}`: {} (was {class})", case.id, class_of(&explained)));
             }
         }
     }

@@ -63,12 +63,12 @@ fn aborted_or_unknown(frame: &Value, signal: &Signal) -> Reading {
         said.code("aborted");
         return Reading::Failed(said);
     }
+    body::harvest(&serde_json::json!({ "message": text(frame, "result") }), &mut said);
     for key in ["api_error_status", "error", "errors", "api_error", "api_error_code", "api_error_type"] {
         if let Some(value) = frame.get(key) {
             body::harvest(&serde_json::json!({ key: value }), &mut said);
         }
     }
-    body::harvest(&serde_json::json!({ "message": text(frame, "result") }), &mut said);
     Reading::Failed(said)
 }
 
@@ -113,9 +113,6 @@ fn assistant(frame: &Value, signal: &Signal) -> Reading {
     } else {
         Voice::Aside
     };
-    let mut of_error = frame.as_object().cloned().unwrap_or_default();
-    of_error.retain(|key, _| key.starts_with("api") || key == "error");
-    body::harvest(&Value::Object(of_error), &mut said);
     let parts = message.get("content").and_then(Value::as_array);
     for part in parts.into_iter().flatten() {
         body::harvest(&serde_json::json!({ "message": text(part, "text") }), &mut said);
@@ -123,6 +120,9 @@ fn assistant(frame: &Value, signal: &Signal) -> Reading {
     if let Some(content) = message.get("content").and_then(Value::as_str) {
         said.say(content);
     }
+    let mut of_error = frame.as_object().cloned().unwrap_or_default();
+    of_error.retain(|key, _| key.starts_with("api") || key == "error");
+    body::harvest(&Value::Object(of_error), &mut said);
     Reading::Failed(said)
 }
 
