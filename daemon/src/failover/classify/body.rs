@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use crate::failover::failure::Harmless;
-use crate::failover::observation::Headers;
+use crate::failover::observation::{Endpoint, Headers};
 use crate::failover::reset::Hint;
 
 use super::literal;
@@ -21,6 +21,13 @@ pub(super) fn read(raw: &str, mut signal: Signal) -> Reading {
     read_headers(&mut signal);
     let failed_status = signal.status.is_some_and(|status| status >= 400);
     let values = values(raw);
+    if signal.endpoint == Some(Endpoint::Token) && signal.status.is_some_and(|status| status < 400) {
+        let has_token =
+            |value: &Value| value.pointer("/access_token").or(value.pointer("/data/access_token")).is_some();
+        if !values.iter().any(|value| has_token(value) || is_failure(value)) {
+            signal.code("no_token_in_answer");
+        }
+    }
     if values.is_empty() {
         // A gateway's page says nothing that its status does not say better.
         if !(signal.status.is_some_and(|status| status >= 500) && is_page(raw)) {
@@ -29,7 +36,7 @@ pub(super) fn read(raw: &str, mut signal: Signal) -> Reading {
         let failed = failed_status || !signal.codes.is_empty() || signal.status.is_none();
         return if failed { Reading::Failed(signal) } else { Reading::Harmless(Harmless::NoMatch) };
     }
-    let mut failed = failed_status;
+    let mut failed = failed_status || signal.codes.iter().any(|code| code == "notokeninanswer");
     for value in values.iter().filter(|value| failed_status || is_failure(value)) {
         failed = true;
         harvest(value, &mut signal);
@@ -269,6 +276,10 @@ fn read_headers(signal: &mut Signal) {
     }
     if let Some(challenge) = signal.headers.get("www-authenticate").map(str::to_owned) {
         challenged(&challenge, signal);
+    }
+    let spent = signal.headers.get("x-ratelimit-remaining") == Some("0");
+    if signal.status == Some(403) && (spent || signal.headers.get("retry-after").is_some()) {
+        signal.code("throttled");
     }
     if signal.headers.get("cf-mitigated").is_some() {
         signal.code("challenged_by_edge");

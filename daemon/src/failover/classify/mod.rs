@@ -238,6 +238,13 @@ impl Judge<'_> {
     /// What the endpoint, the status and the kind of secret make of a class.
     fn plausible(&self, class: Class, signal: &Signal) -> Class {
         let status = signal.status.unwrap_or(0);
+        // A refusal that says when to come back, or that nothing is left, is a throttle.
+        if class == Class::AuthAmbiguous
+            && status == 403
+            && signal.codes.iter().any(|code| code == "throttled")
+        {
+            return Class::RateLimit;
+        }
         match signal.endpoint {
             Some(Endpoint::Token) if class.is_auth() && matches!(status, 404 | 429 | 500..) => {
                 // Trouble at the token endpoint never proves that a token is dead.
@@ -369,5 +376,9 @@ fn undress(reading: Reading) -> Reading {
     }
 }
 
+#[cfg(test)]
+mod named;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

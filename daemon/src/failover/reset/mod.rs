@@ -16,9 +16,9 @@ pub use headers::{closed_windows, retry_after};
 /// Where an unbelievable reset time is put instead, so that a probe finds out.
 pub const PROBE_AFTER: SignedDuration = SignedDuration::from_mins(15);
 /// The longest window that any provider is known to have.
-const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(31 * 24);
+pub const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// How far beyond its window a reset may lie before nobody believes it.
-const SLACK: SignedDuration = SignedDuration::from_hours(1);
+pub const SLACK: SignedDuration = SignedDuration::from_hours(1);
 /// Beyond this a time is wrong whatever it was meant to be, in a recording of any age.
 const UNBELIEVABLE: SignedDuration = SignedDuration::from_hours(366 * 24);
 const PACIFIC: &str = "America/Los_Angeles";
@@ -119,7 +119,8 @@ pub fn resolve(sources: Sources<'_>, clock: &Clock) -> Option<Timestamp> {
         (None, None) => delayed().or_else(in_words)?,
     };
     let window = closed.and_then(|closed| closed.length).or_else(|| window_in(sources.text));
-    Some(believable(at, window.unwrap_or(LONGEST_WINDOW), clock))
+    // A window may be claimed to be of any length.
+    Some(believable(at, window.unwrap_or(LONGEST_WINDOW).min(LONGEST_WINDOW), clock))
 }
 
 /// `at`, unless it is past or further away than its window is long: then soon, to find out.
