@@ -100,7 +100,7 @@ impl Actor {
                 home: self.vault.home(id),
             },
         };
-        Ok(Taken { generation: record.status.generation, access })
+        Ok(Taken { generation: record.status.generation, renewals: record.renewals, access })
     }
 
     async fn pool(&mut self) -> Pool {
@@ -114,6 +114,7 @@ impl Actor {
             status: record.status.clone(),
             renew: self.renew(record),
             metered: self.is_metered(record),
+            renewals: record.renewals,
         };
         self.registry.records().map(|record| (record.id.clone(), member(record))).collect()
     }

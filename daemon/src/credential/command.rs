@@ -84,6 +84,8 @@ pub enum CredentialCommand {
 pub struct Taken {
     /// Its generation, to charge a failure against.
     pub generation: u64,
+    /// How often it was made usable again by a new login or key.
+    pub renewals: u64,
     /// The login or key.
     pub access: Access,
 }
@@ -116,6 +118,8 @@ pub struct Member {
     pub renew: Option<String>,
     /// Whether it is billed by use, as a key is and a subscription is not.
     pub metered: bool,
+    /// How often it was made usable again by a new login or key.
+    pub renewals: u64,
 }
 
 /// Why the room did not do what it was told; completes "failed to …".

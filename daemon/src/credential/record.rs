@@ -20,6 +20,9 @@ pub struct Record {
     pub base_url: Option<String>,
     /// What is known of it.
     pub status: CredentialStatus,
+    /// How often it was made usable again by a new login or key: what failed under an earlier one says nothing of it.
+    #[serde(default)]
+    pub renewals: u64,
     /// What its login looked like when that was found out.
     #[serde(default)]
     pub seen: Fingerprint,

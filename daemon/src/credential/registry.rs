@@ -49,10 +49,13 @@ impl Registry {
         base_url: Option<String>,
         seen: Fingerprint,
     ) -> Record {
-        let before = self.records.get(&id).map(|record| record.status.clone());
-        let status =
-            before.map_or_else(CredentialStatus::new, |status| status.into_next(CredentialState::Unknown));
-        let record = Record { id: id.clone(), source, base_url, status, seen };
+        let (status, renewals) = match self.records.get(&id) {
+            Some(record) => {
+                (record.status.clone().into_next(CredentialState::Unknown), record.renewals.saturating_add(1))
+            }
+            None => (CredentialStatus::new(), 0),
+        };
+        let record = Record { id: id.clone(), source, base_url, status, renewals, seen };
         self.records.insert(id, record.clone());
         record
     }
@@ -77,6 +80,7 @@ impl Registry {
         };
         if dead {
             record.status = record.status.clone().into_next(CredentialState::Unknown);
+            record.renewals = record.renewals.saturating_add(1);
         }
         Some(record.clone())
     }

@@ -61,7 +61,7 @@ pub struct Actor {
     owner: u32,
     routes: Routes,
     reopened: watch::Sender<u64>,
-    /// Which login each session's run was started on: what a failure of it is charged to.
+    /// Which login each session's run was started on, and how often that was renewed before.
     started: BTreeMap<String, (CredentialId, u64)>,
 }
 
@@ -252,12 +252,10 @@ impl Actor {
 
     /// Whether the login that this run was started on has been replaced since: its failure says nothing of the new one.
     fn outdated(&self, session: &str, mount: &Mount, pool: &Pool) -> bool {
-        let Some((id, generation)) = self.started.get(session) else { return false };
+        let Some((id, renewals)) = self.started.get(session) else { return false };
         let entry = pool.credentials.get(id);
         *id == mount.credential
-            && entry.is_some_and(|e| {
-                e.status.generation > *generation && e.status.state.is_usable(self.clock.now())
-            })
+            && entry.is_some_and(|e| e.renewals > *renewals && e.status.state.is_usable(self.clock.now()))
     }
 
     async fn start_anew(
@@ -309,7 +307,7 @@ impl Actor {
         let (reply, answer) = oneshot::channel();
         self.tell_credentials(CredentialCommand::Take { id: mount.credential.clone(), reply }).await;
         let lost = |_| "take the credential: its room does not answer".to_owned();
-        let Taken { generation, access } = answer.await.map_err(lost)?.map_err(|e| e.to_string())?;
+        let Taken { renewals, access, .. } = answer.await.map_err(lost)?.map_err(|e| e.to_string())?;
         let presentation = match access {
             Access::Home(dir) => Presentation::Home(dir),
             Access::Key { secret, base_url, home } => {
@@ -318,7 +316,7 @@ impl Actor {
             }
         };
         let id = mount.credential.clone();
-        self.started.insert(session.to_owned(), (id.clone(), generation));
+        self.started.insert(session.to_owned(), (id.clone(), renewals));
         self.tell_credentials(CredentialCommand::Use { id, session: session.to_owned(), on: true }).await;
         Ok(Assignment { mount, presentation, trouble, route: route.name().map(|_| route.clone()) })
     }
@@ -367,9 +365,9 @@ impl Actor {
         let (reply, answer) = oneshot::channel();
         self.tell_credentials(CredentialCommand::Pool { reply }).await;
         let known = answer.await.unwrap_or_default();
-        let known = known
-            .into_iter()
-            .map(|(id, m)| (id, Known { status: m.status, renew: m.renew, metered: m.metered }));
+        let known = known.into_iter().map(|(id, m)| {
+            (id, Known { status: m.status, renew: m.renew, metered: m.metered, renewals: m.renewals })
+        });
         self.ledger.pool(known.collect())
     }
 

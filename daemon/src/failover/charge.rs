@@ -266,21 +266,29 @@ fn latest(now: Timestamp, until: Timestamp, before: Option<Timestamp>) -> Timest
     until.max(ahead).max(before.unwrap_or(ahead))
 }
 
+fn throttle(times: &Cooldowns, strikes: u32) -> SignedDuration {
+    let [first, second, rest] = times.throttle;
+    match strikes {
+        0 => first,
+        1 => second,
+        _ => rest,
+    }
+}
+
 fn time_out(failure: &Failure, strikes: u32, times: &Cooldowns, now: Timestamp) -> Timestamp {
     if let Some(until) = failure.until {
-        return until.saturating_add(times.skew).unwrap_or(until);
+        // Clocks that differ matter less to a few seconds than to a few hours.
+        let ahead = until.duration_since(now).max(SignedDuration::ZERO);
+        let until = until.saturating_add(times.skew.min(ahead / 2)).unwrap_or(until);
+        // Who is told "a moment" again and again is told too little.
+        let again = failure.class == Class::RateLimit && strikes > 0;
+        let least = if again { throttle(times, strikes) } else { SignedDuration::ZERO };
+        return until.max(now.saturating_add(least).unwrap_or(until));
     }
     let step = match failure.class {
         Class::Billing => doubled(times.billing, times.billing_max, strikes),
         Class::QuotaReset => times.quota,
-        Class::RateLimit => {
-            let [first, second, rest] = times.throttle;
-            match strikes {
-                0 => first,
-                1 => second,
-                _ => rest,
-            }
-        }
+        Class::RateLimit => throttle(times, strikes),
         Class::Overloaded | Class::ServerError | Class::Network => {
             doubled(times.provider, times.provider_max, strikes)
         }

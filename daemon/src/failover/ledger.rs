@@ -56,6 +56,8 @@ pub struct Mended {
 struct Account {
     attempts: Attempts,
     last: Option<Told>,
+    /// Why it went back, if it did so since.
+    back: Option<String>,
 }
 
 /// A failure and what was decided about it.
@@ -78,6 +80,8 @@ pub struct Known {
     pub renew: Option<String>,
     /// Whether it is billed by use.
     pub metered: bool,
+    /// How often it was made usable again by a new login or key.
+    pub renewals: u64,
 }
 
 /// Where and when a judgement is made.
@@ -105,7 +109,8 @@ impl Ledger {
     pub fn pool(&self, known: BTreeMap<CredentialId, Known>) -> Pool {
         let entry = |(id, known): (CredentialId, Known)| {
             let strikes = self.strikes.get(&id).copied().unwrap_or(0);
-            (id, Entry { status: known.status, strikes, renew: known.renew, metered: known.metered })
+            let Known { status, renew, metered, renewals } = known;
+            (id, Entry { status, strikes, renew, metered, renewals })
         };
         Pool {
             credentials: known.into_iter().map(entry).collect(),
@@ -216,12 +221,15 @@ impl Ledger {
             Move::Rotate { to } | Move::NextMount { to } => Some(to.clone()),
             _ => None,
         };
-        if let Some(to) = &to {
-            account.attempts.record(to, &after);
+        match (&decision.action, &to) {
+            (_, Some(to)) => account.attempts.record(to, &after),
+            (Move::Wait { .. }, None) => account.attempts.record(scene.mount, &after),
+            _ => {}
         }
         let told = Told { failure, decision, at: scene.now };
         if told.decision.action != Move::Nothing || told.decision.charge.is_some() {
             account.last = Some(told.clone());
+            account.back = None;
         }
         self.note(&told.decision, &after, scene.now);
         if told.decision.action != Move::Nothing {
@@ -318,6 +326,16 @@ impl Ledger {
     /// The last failure that still matters to a session.
     pub fn last(&self, session: &str) -> Option<&Told> {
         self.sessions.get(session)?.last.as_ref()
+    }
+
+    /// A session goes back to what its route prefers.
+    pub fn goes_back(&mut self, session: &str, why: String) {
+        self.account(session).back = Some(why);
+    }
+
+    /// Why a session went back, if that is the last that was decided about it.
+    pub fn back(&self, session: &str) -> Option<&str> {
+        self.sessions.get(session)?.back.as_deref()
     }
 
     /// A session is gone for good.

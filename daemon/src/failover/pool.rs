@@ -39,6 +39,8 @@ pub struct Entry {
     pub strikes: u32,
     /// Whether it is billed by use, as a key is and a subscription is not.
     pub metered: bool,
+    /// How often it was made usable again by a new login or key.
+    pub renewals: u64,
     /// The command that makes its login or key anew, as a person would type it.
     pub renew: Option<String>,
 }

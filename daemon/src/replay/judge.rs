@@ -48,7 +48,13 @@ impl Judge {
         let route: Option<Route> = supposed(harness).parse().ok();
         let mut credentials = BTreeMap::new();
         for mount in route.iter().flat_map(Route::mounts) {
-            let entry = Entry { status: CredentialStatus::new(), strikes: 0, renew: None, metered: false };
+            let entry = Entry {
+                status: CredentialStatus::new(),
+                strikes: 0,
+                renew: None,
+                metered: false,
+                renewals: 0,
+            };
             credentials.insert(mount.credential.clone(), entry);
         }
         let pool = Pool { credentials, ..Pool::default() };

@@ -26,6 +26,7 @@ impl Actor {
                     "to": to.to_string(),
                 });
                 self.journal_decision(session, &data).await;
+                self.ledger.goes_back(session, message.clone());
                 Homeward::Now(message)
             }
         }

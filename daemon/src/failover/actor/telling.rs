@@ -31,6 +31,7 @@ impl Actor {
             decision: told.map(|told| Json::from(words(told))),
             lines: told.map(|told| told.decision.reason.sentence.clone()).into_iter().collect(),
         };
+        answer.lines.extend(self.ledger.back(session).map(str::to_owned));
         let Some(route) = route else {
             answer
                 .lines

@@ -20,6 +20,23 @@ struct Rooms {
 }
 
 async fn rooms(dir: &Path) -> Rooms {
+    let rooms = reopened(dir).await;
+    for (provider, alias) in [("openai", "work"), ("openai", "spare"), ("anthropic", "max")] {
+        let home = rooms._homes.path().join(alias);
+        std::fs::create_dir(&home).unwrap();
+        let source = CredentialSource::Home { dir: home.display().to_string() };
+        let (provider, alias) = (provider.to_owned(), alias.to_owned());
+        let request = Credential::Add { provider, alias, source, base_url: None };
+        let (reply, answer) = oneshot::channel();
+        let command = CredentialCommand::Request { request, actor: "test".into(), reply };
+        rooms.credentials.0.send(command).await.unwrap();
+        answer.await.unwrap().unwrap();
+    }
+    rooms
+}
+
+/// The rooms on whatever an earlier daemon left.
+async fn reopened(dir: &Path) -> Rooms {
     let journal = Journal::open(dir, Options::default()).unwrap();
     let desk = journal.desk();
     let kept = desk.ask(|r| r.documents(DocumentKind::Credential)).await.unwrap();
@@ -32,20 +49,6 @@ async fn rooms(dir: &Path) -> Rooms {
     let failover = Actor::start(&cooldowns, &routes, credentials.clone(), catalog, journal.writer(), clock);
     let failover = failover.commands;
     let homes = tempfile::tempdir().unwrap();
-    for (provider, alias) in [("openai", "work"), ("openai", "spare"), ("anthropic", "max")] {
-        let home = homes.path().join(alias);
-        std::fs::create_dir(&home).unwrap();
-        let source = CredentialSource::Home { dir: home.display().to_string() };
-        let (provider, alias) = (provider.to_owned(), alias.to_owned());
-        let request = Credential::Add { provider, alias, source, base_url: None };
-        let (reply, answer) = oneshot::channel();
-        credentials
-            .0
-            .send(CredentialCommand::Request { request, actor: "test".into(), reply })
-            .await
-            .unwrap();
-        answer.await.unwrap().unwrap();
-    }
     Rooms { journal, credentials, failover, _homes: homes }
 }
 
@@ -177,4 +180,59 @@ async fn an_unknown_credential_on_a_route_is_refused_with_the_command_that_adds_
     rooms.failover.send(FailoverCommand::Choose { session: "x".into(), route, reply }).await.unwrap();
     let Choice::Refused(why) = answer.await.unwrap() else { panic!() };
     assert!(why.contains("posthouse credential add openai nobody"), "{why}");
+}
+
+#[tokio::test]
+async fn foreign_429_does_not_rotate() {
+    let state = tempfile::tempdir().unwrap();
+    let rooms = rooms(state.path()).await;
+    rooms.choose().await;
+    let moved = rooms.report("codex@openai/work", typed()).await;
+    assert!(matches!(moved, Instruction::Move(_)), "{moved:?}");
+    let limit = r#"{"error":{"type":"usage_limit_reached","message":"spent","resets_in_seconds":7200}}"#;
+    let mut late = Observation::new("codex", Channel::Http, limit);
+    late.status = Some(429);
+    late.credential = Some("openai/work".parse().unwrap());
+    let stayed = rooms.report("codex@openai/spare", late).await;
+    assert!(matches!(stayed, Instruction::Stay { .. }), "it was sent with another credential: {stayed:?}");
+    assert_eq!(rooms.state("openai/spare").await, "unknown");
+    let mut foreign = Observation::new(
+        "codex",
+        Channel::Jsonl,
+        r#"{"type":"item.completed","item":{"type":"command_execution","command":"curl -i api.github.com","aggregated_output":"HTTP/2 429 rate limit exceeded"}}"#,
+    );
+    foreign.exit = None;
+    let stayed = rooms.report("codex@openai/spare", foreign).await;
+    assert!(matches!(stayed, Instruction::Stay { .. }), "a tool was limited: {stayed:?}");
+    assert_eq!(rooms.state("openai/spare").await, "unknown");
+}
+
+#[tokio::test]
+async fn cooldown_survives_restart_and_all_parked_uses_least_parked() {
+    let state = tempfile::tempdir().unwrap();
+    let hours = |n: i64| {
+        let body = format!(
+            r#"{{"error":{{"type":"usage_limit_reached","message":"spent","resets_at":{}}}}}"#,
+            Timestamp::now().as_second() + n * 3600
+        );
+        let mut seen = Observation::new("codex", Channel::Http, body);
+        seen.status = Some(429);
+        seen
+    };
+    {
+        let rooms = rooms(state.path()).await;
+        rooms.choose().await;
+        rooms.report("codex@openai/work", hours(5)).await;
+        rooms.report("codex@openai/spare", hours(2)).await;
+        let Instruction::Park(parking) = rooms.report("claude@anthropic/max", hours(3)).await else {
+            panic!()
+        };
+        let wait = parking.wait.unwrap().as_secs();
+        assert!((7_190..7_300).contains(&wait), "the one that opens first: {wait}");
+    }
+    let rooms = reopened(state.path()).await;
+    let Choice::Park(parking) = rooms.choose().await else { panic!("a restart forgets nothing") };
+    let wait = parking.wait.unwrap().as_secs();
+    assert!((7_180..7_300).contains(&wait), "{wait}");
+    assert_eq!(rooms.state("openai/work").await, "cooling");
 }

@@ -21,7 +21,7 @@ fn pool_of(route: &Route) -> Pool {
     let mut pool = Pool::default();
     for mount in route.mounts() {
         let renew = Some(format!("renew {}", mount.credential));
-        let entry = Entry { status: CredentialStatus::new(), strikes: 0, renew, metered: false };
+        let entry = Entry { status: CredentialStatus::new(), strikes: 0, renew, metered: false, renewals: 0 };
         pool.credentials.insert(mount.credential.clone(), entry);
     }
     pool

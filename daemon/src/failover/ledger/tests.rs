@@ -17,7 +17,7 @@ impl World {
     fn new() -> Self {
         let route: Route = ROUTE.parse().unwrap();
         let known = route.mounts().iter().map(|mount| {
-            let known = Known { status: CredentialStatus::new(), renew: None, metered: false };
+            let known = Known { status: CredentialStatus::new(), renew: None, metered: false, renewals: 0 };
             (mount.credential.clone(), known)
         });
         let now = "2026-11-22T03:00:00Z".parse().unwrap();
