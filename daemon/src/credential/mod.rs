@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod command;
+pub mod http;
 pub mod id;
 pub mod login;
 pub mod record;
