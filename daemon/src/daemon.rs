@@ -23,6 +23,7 @@ use crate::credential::actor::Actor as Credentials;
 use crate::credential::vault::Vault;
 use crate::failover::actor::Actor as Failover;
 use crate::failover::command::Failover as FailoverHandle;
+use crate::failover::drift::shelf::Shelf;
 use crate::gate::{self, Gate, ListenError, Place, Rooms, Stop};
 use crate::harness::catalog::Catalog;
 use crate::harness::error::HarnessError;
@@ -313,6 +314,7 @@ impl Daemon<'_> {
                 catalog.clone(),
                 writer(),
                 Clock::system(),
+                Shelf::of(&self.paths.state),
             );
             (credentials, failover)
         };

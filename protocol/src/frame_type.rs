@@ -166,5 +166,9 @@ crate::codes! {
         Route = 141 => "ROUTE",
         /// Answer to ROUTE.
         RouteResponse = 142 => "ROUTE_RESPONSE",
+        /// Failures that no rule knew.
+        Failures = 143 => "FAILURES",
+        /// Answer to FAILURES.
+        FailuresResponse = 144 => "FAILURES_RESPONSE",
     }
 }

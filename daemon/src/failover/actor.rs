@@ -17,6 +17,8 @@ use self::telling::{harmless, millis, words};
 use super::charge::Charge;
 use super::command::{Assignment, Choice, Failover, FailoverCommand, FailureReport, Instruction, Parking};
 use super::decide::Move;
+use super::drift::shelf::Shelf;
+use super::drift::{self, redact::redact};
 use super::failure::Verdict;
 use super::ledger::{Known, Ledger, Scene, Told};
 use super::pool::{Mark, Pool, Reach};
@@ -30,7 +32,8 @@ use crate::harness::catalog::Catalog;
 use crate::harness::home;
 use crate::harness::launch::Presentation;
 use crate::journal::{
-    Document, DocumentKey, DocumentKind, DocumentValue, EventData, EventKind, NewEvent, Op, Subject, Writer,
+    Document, DocumentKey, DocumentKind, DocumentValue, Done, Durability, EventData, EventKind, NewEvent, Op,
+    Subject, Writer,
 };
 
 mod homeward;
@@ -58,6 +61,7 @@ pub struct Actor {
     journal: Writer,
     zone: TimeZone,
     clock: Clock,
+    shelf: Shelf,
     owner: u32,
     routes: Routes,
     reopened: watch::Sender<u64>,
@@ -74,6 +78,7 @@ impl Actor {
         catalog: Arc<Catalog>,
         journal: Writer,
         clock: Clock,
+        shelf: Shelf,
     ) -> Failover {
         let kept = cooldowns.iter().filter_map(|document| document.value.parse::<KeptMark>().ok());
         let ledger = Ledger::new(super::decide::Policy::default(), kept.map(|kept| (kept.reach, kept.mark)));
@@ -87,6 +92,7 @@ impl Actor {
             journal,
             zone,
             clock,
+            shelf,
             owner,
             routes: Routes::new(routes),
             reopened,
@@ -187,8 +193,12 @@ impl Actor {
         }
         let scene = Scene { session: &report.session, route, mount, now, zone: &self.zone };
         let told = match self.ledger.judge(scene, &report.observation, &pool) {
-            Ok(told) => told,
+            Ok(told) => {
+                self.keep_drift(report, &Verdict::Failure(told.failure.clone()));
+                told
+            }
             Err(verdict) => {
+                self.keep_drift(report, &verdict);
                 self.decision(report, &harmless(&verdict), None).await;
                 return Instruction::Stay { trouble: None };
             }
@@ -230,6 +240,7 @@ impl Actor {
     /// Without a route there is nowhere to go; what is seen is still told.
     async fn tell(&self, report: &FailureReport) -> Instruction {
         let verdict = super::classify::classify(&report.observation, self.clock.now(), &self.zone);
+        self.keep_drift(report, &verdict);
         let Verdict::Failure(failure) = &verdict else {
             self.decision(report, &harmless(&verdict), None).await;
             return Instruction::Stay { trouble: None };
@@ -384,11 +395,36 @@ impl Actor {
             fields.insert("mount".to_owned(), json!(report.mount.as_ref().map(ToString::to_string)));
             fields.insert("channel".to_owned(), json!(report.observation.channel));
             if told.is_some() {
-                let quote: String = report.observation.body.chars().take(QUOTE).collect();
+                let quote: String = redact(&report.observation.body, None).chars().take(QUOTE).collect();
                 fields.insert("seen".to_owned(), json!(quote));
             }
         }
         self.journal_decision(&report.session, &data).await;
+    }
+
+    /// Keeps what no rule knows, beside everything else, and tells of it once.
+    fn keep_drift(&self, report: &FailureReport, verdict: &Verdict) {
+        if !drift::is_drift(&report.observation, verdict) {
+            return;
+        }
+        let (shelf, journal, owner, now) =
+            (self.shelf.clone(), self.journal.clone(), self.owner, self.clock.now());
+        let (seen, session) = (report.observation.clone(), report.session.clone());
+        tokio::task::spawn_blocking(move || {
+            let Some(data) = drift::keep(&shelf, &seen, &session, now) else { return };
+            let event = NewEvent {
+                owner,
+                kind: EventKind::new("failure.unknown"),
+                subject: Subject::Named(session.into()),
+                cause: None,
+                actor: None,
+                data: EventData::of(&data).unwrap_or_default(),
+                at_ms: millis(now),
+            };
+            if let Err(error) = journal.submit(vec![Op::Event(event)], Durability::Relaxed, Done::None) {
+                tracing::error!(%error, "the event of an unknown failure was lost");
+            }
+        });
     }
 
     async fn journal_decision(&self, session: &str, data: &Value) {

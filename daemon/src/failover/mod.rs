@@ -8,6 +8,7 @@ pub mod charge;
 pub mod classify;
 pub mod command;
 pub mod decide;
+pub mod drift;
 pub mod failure;
 pub mod ledger;
 pub mod observation;

@@ -73,7 +73,8 @@ pub(super) fn of(kind: FrameType) -> Plane {
         | T::Diagnose
         | T::Conversation
         | T::Interrupt
-        | T::Route => Plane::Request,
+        | T::Route
+        | T::Failures => Plane::Request,
         T::Welcome
         | T::Deliver
         | T::Busy
@@ -109,7 +110,8 @@ pub(super) fn of(kind: FrameType) -> Plane {
         | T::DiagnoseResponse
         | T::ConversationResponse
         | T::InterruptResponse
-        | T::RouteResponse => Plane::DaemonOnly,
+        | T::RouteResponse
+        | T::FailuresResponse => Plane::DaemonOnly,
         T::Unknown(_) => Plane::Unknown,
     }
 }

@@ -16,6 +16,7 @@ use posthoused::failover::actor::Actor;
 use posthoused::failover::command::{
     Choice, Failover, FailoverCommand, FailureReport, Homeward, Instruction,
 };
+use posthoused::failover::drift::shelf::Shelf;
 use posthoused::harness::catalog::Catalog;
 use posthoused::journal::{EventFilter, EventKind, Journal, Options, Seq};
 use tokio::sync::oneshot;
@@ -53,7 +54,8 @@ impl World {
         let catalog = Arc::new(Catalog::builtin().unwrap());
         let vault = Vault::new(state.path().join("keys"));
         let credentials = CredentialActor::start(&[], vault, catalog.clone(), journal.writer());
-        let failover = Actor::start(&[], &[], credentials.clone(), catalog, journal.writer(), clock);
+        let shelf = Shelf::of(state.path());
+        let failover = Actor::start(&[], &[], credentials.clone(), catalog, journal.writer(), clock, shelf);
         let mut world = Self {
             agents: Vec::new(),
             outages,

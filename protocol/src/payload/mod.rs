@@ -7,6 +7,7 @@ mod credential;
 mod daemon;
 mod directory;
 mod event;
+mod failure;
 mod inbox;
 mod link;
 mod message;
@@ -22,6 +23,7 @@ pub use credential::*;
 pub use daemon::*;
 pub use directory::*;
 pub use event::*;
+pub use failure::*;
 pub use inbox::*;
 pub use link::*;
 pub use message::*;
@@ -148,6 +150,7 @@ payloads! {
     Conversation: Conversation, ConversationResponse: ConversationResponse,
     Interrupt: Interrupt, InterruptResponse: InterruptResponse,
     Route: Route, RouteResponse: RouteResponse,
+    Failures: Failures, FailuresResponse: FailuresResponse,
 }
 
 requests! {
@@ -161,5 +164,5 @@ requests! {
     Credential => CredentialResponse, RouteExplain => RouteExplainResponse,
     Shutdown => ShutdownResponse, Diagnose => DiagnoseResponse,
     Conversation => ConversationResponse, Interrupt => InterruptResponse,
-    Route => RouteResponse,
+    Route => RouteResponse, Failures => FailuresResponse,
 }

@@ -1,11 +1,11 @@
 //! Sessions and their terminals.
 
 use posthouse_protocol::payload::{
-    Attach, AttachResponse, Blocked, Conversation, ConversationResponse, Detach, EnvVar, Input, Interrupt,
-    InterruptResponse, ListSessions, ListSessionsResponse, ListWorkers, ListWorkersResult, Logs,
-    LogsResponse, Notice, Output, Release, ReleaseResult, Resize, Route, RouteInfo, RouteResponse, Said,
-    Screen, ScreenResponse, SendInput, SendInputResult, SessionInfo, Spawn, SpawnResult, Trouble, WindowSize,
-    WorkerInfo,
+    Attach, AttachResponse, Blocked, Conversation, ConversationResponse, Detach, EnvVar, FailureInfo,
+    Failures, FailuresResponse, Input, Interrupt, InterruptResponse, ListSessions, ListSessionsResponse,
+    ListWorkers, ListWorkersResult, Logs, LogsResponse, Notice, Output, Release, ReleaseResult, Resize,
+    Route, RouteInfo, RouteResponse, Said, Screen, ScreenResponse, SendInput, SendInputResult, SessionInfo,
+    Spawn, SpawnResult, Trouble, WindowSize, WorkerInfo,
 };
 use posthouse_protocol::{Blob, Later};
 
@@ -219,5 +219,22 @@ pub fn later() -> Vec<Sample> {
             message: Some(TEXT.into()),
         }),
         bare(RouteResponse::default()),
+        sample(Failures { id: Some("01ab".into()) }),
+        bare(Failures::default()),
+        sample(FailuresResponse {
+            failures: vec![FailureInfo {
+                id: "01ab".into(),
+                at: 1_795_311_296_312,
+                harness: "codex".into(),
+                version: Some("0.170.0".into()),
+                channel: "exit".into(),
+                exit: Some(1),
+                session: "bob".into(),
+                count: 2,
+                seen: TEXT.into(),
+            }],
+            case: Some(serde_json::json!({"id": "01ab", "channel": "exit"}).into()),
+        }),
+        bare(FailuresResponse::default()),
     ]
 }

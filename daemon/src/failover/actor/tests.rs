@@ -46,7 +46,9 @@ async fn reopened(dir: &Path) -> Rooms {
     let credentials = CredentialActor::start(&kept, vault, catalog.clone(), journal.writer());
     let routes = desk.ask(|r| r.documents(DocumentKind::Route)).await.unwrap();
     let clock = Clock::system();
-    let failover = Actor::start(&cooldowns, &routes, credentials.clone(), catalog, journal.writer(), clock);
+    let shelf = Shelf::of(dir);
+    let failover =
+        Actor::start(&cooldowns, &routes, credentials.clone(), catalog, journal.writer(), clock, shelf);
     let failover = failover.commands;
     let homes = tempfile::tempdir().unwrap();
     Rooms { journal, credentials, failover, _homes: homes }

@@ -9,6 +9,7 @@ mod conversation;
 mod credential;
 mod diagnose;
 mod events;
+mod failures;
 mod health;
 mod history;
 mod inbox;
@@ -34,9 +35,9 @@ mod workers;
 use std::sync::Arc;
 
 use posthouse_protocol::payload::{
-    Conversation, Credential, CredentialResponse, Diagnose, Events, Health, Inbox, Interrupt, ListAgents,
-    ListConnectedAgents, ListSessions, ListWorkers, Logs, MessagesQuery, Metrics, Receipts, Release,
-    RemoveAgent, Route, RouteExplain, Screen, SendInput, Shutdown, Spawn, Status,
+    Conversation, Credential, CredentialResponse, Diagnose, Events, Failures, Health, Inbox, Interrupt,
+    ListAgents, ListConnectedAgents, ListSessions, ListWorkers, Logs, MessagesQuery, Metrics, Receipts,
+    Release, RemoveAgent, Route, RouteExplain, Screen, SendInput, Shutdown, Spawn, Status,
 };
 use posthouse_protocol::{ErrorCode, Frame, FrameType, Request, Violation};
 use serde::Serialize;
@@ -111,6 +112,7 @@ pub(super) async fn take(frame: Frame, caller: Caller, slots: &Arc<Semaphore>) -
         FrameType::Conversation => start::<Conversation>(&frame, caller, slots),
         FrameType::Interrupt => start::<Interrupt>(&frame, caller, slots),
         FrameType::Route => start::<Route>(&frame, caller, slots),
+        FrameType::Failures => start::<Failures>(&frame, caller, slots),
         kind => Err(Violation::warning(ErrorCode::BadRequest, format!("{kind} is not a request"))),
     };
     taken.err().map(|violation| violation.about(id))

@@ -76,7 +76,7 @@ impl Command {
             Self::Route(args) => route::run(context, args).await,
             Self::Acp(args) => acp::run(context, args).await,
             Self::Mcp(args) => mcp::run(context, args).await,
-            Self::Failure(args) => failure::run(context, args),
+            Self::Failure(args) => failure::run(context, args).await,
             Self::Completions(args) => completions::run(context, &args),
             Self::Man(args) => man::run(&args),
         }
