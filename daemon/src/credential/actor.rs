@@ -1,14 +1,16 @@
 //! The owner of all credentials: takes commands, looks at logins, writes changes to the journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use posthouse_protocol::payload::Credential;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 use super::command::{Access, CredentialCommand, CredentialError, Credentials, Member, Pool, Taken};
+use super::http::Http;
 use super::id::CredentialId;
 use super::login::Fingerprint;
 use super::record::{Record, Source};
@@ -31,6 +33,11 @@ pub struct Actor {
     journal: Writer,
     owner: u32,
     changes: watch::Sender<u64>,
+    pub(super) http: Http,
+    /// Where a probe's end is reported. Weak, so that the room ends with those who ask it.
+    pub(super) desk: mpsc::WeakSender<CredentialCommand>,
+    /// Credentials that are being asked about.
+    pub(super) probing: BTreeSet<CredentialId>,
 }
 
 impl Actor {
@@ -53,7 +60,10 @@ impl Actor {
         let owner = nix::unistd::getuid().as_raw();
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (changes, watched) = watch::channel(0);
-        tokio::spawn(Self { registry, vault, catalog, journal, owner, changes }.run(receiver));
+        let http = Http::from_env(|name| std::env::var_os(name));
+        let (desk, probing) = (sender.downgrade(), BTreeSet::new());
+        let actor = Self { registry, vault, catalog, journal, owner, changes, http, desk, probing };
+        tokio::spawn(actor.run(receiver));
         Credentials(sender, watched)
     }
 
@@ -66,6 +76,12 @@ impl Actor {
     // A reply nobody waits for any more is not an error: the caller went away.
     async fn handle(&mut self, command: CredentialCommand) {
         match command {
+            CredentialCommand::Request { request: Credential::Check { name }, reply, .. } => {
+                self.check(&name, reply).await;
+            }
+            CredentialCommand::Probed { id, generation, outcome, reply } => {
+                let _ = reply.send(self.probed(&id, generation, outcome).await);
+            }
             CredentialCommand::Request { request, actor, reply } => {
                 let _ = reply.send(self.request(request, &actor).await);
             }
@@ -225,7 +241,7 @@ impl Actor {
 
 #[cfg(test)]
 mod tests {
-    use posthouse_protocol::payload::{Credential, CredentialResponse, CredentialSource};
+    use posthouse_protocol::payload::{CredentialResponse, CredentialSource};
     use tokio::sync::oneshot;
 
     use super::*;

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::id::CredentialId;
+use super::probe::Outcome;
 use super::state::{CredentialState, CredentialStatus, Proof};
 
 /// Where the room takes commands; bounded. Counts beside that what it kept of credentials, so that others notice.
@@ -67,6 +68,17 @@ pub enum CredentialCommand {
         proof: Proof,
         /// When.
         at: Timestamp,
+    },
+    /// A probe came to its end.
+    Probed {
+        /// Of which.
+        id: CredentialId,
+        /// Its generation when it was asked about.
+        generation: u64,
+        /// What it showed.
+        outcome: Outcome,
+        /// Who waits for it.
+        reply: oneshot::Sender<Result<CredentialResponse, CredentialError>>,
     },
     /// A session began or ceased to run on it.
     Use {

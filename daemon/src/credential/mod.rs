@@ -4,10 +4,12 @@
 //! disk, keeps keys in the [`vault`] and writes every change to the journal before anyone acts on it.
 
 pub mod actor;
+pub mod check;
 pub mod command;
 pub mod http;
 pub mod id;
 pub mod login;
+pub mod probe;
 pub mod record;
 pub mod registry;
 pub mod repair;

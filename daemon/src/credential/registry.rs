@@ -99,6 +99,18 @@ impl Registry {
         Some(record.clone())
     }
 
+    /// Takes over what a probe showed: a renewed proof is no change of what may be done with it.
+    pub fn learn(&mut self, id: &CredentialId, state: CredentialState) -> Option<Record> {
+        let record = self.records.get_mut(id)?;
+        record.status = match (&record.status.state, &state) {
+            (CredentialState::Valid { .. } | CredentialState::Unknown, CredentialState::Valid { .. }) => {
+                CredentialStatus { generation: record.status.generation, state }
+            }
+            _ => record.status.clone().into_next(state),
+        };
+        Some(record.clone())
+    }
+
     /// Notes that it worked. Only news is returned.
     pub fn prove(&mut self, id: &CredentialId, proof: Proof, at: Timestamp) -> Option<Record> {
         let record = self.records.get_mut(id)?;

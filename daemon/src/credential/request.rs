@@ -40,7 +40,8 @@ impl Actor {
                 self.look(&id).await;
                 self.one(&id, None)
             }
-            Credential::Check { name } => self.check(&read(&name)?).await,
+            // It takes its time, and is answered from beside the room.
+            Credential::Check { name } => Err(CredentialError::internal(format!("check {name} here"))),
             Credential::Remove { name } => self.remove(&read(&name)?, actor).await,
         }
     }
@@ -92,22 +93,6 @@ impl Actor {
         }
     }
 
-    async fn check(&mut self, id: &CredentialId) -> Result<CredentialResponse, CredentialError> {
-        let changed = self.look(id).await;
-        let record = self.registry.get(id).ok_or_else(|| self.unknown(id))?;
-        let generation = record.status.generation;
-        let message = match (changed, &record.status.state) {
-            (true, _) => format!("{id}: its login changed; generation {generation}"),
-            (false, CredentialState::NeedsLogin { .. } | CredentialState::Disabled { .. }) => {
-                format!(
-                    "{id}: nothing was repaired, the login is still the one that failed (generation {generation})"
-                )
-            }
-            (false, _) => format!("{id}: unchanged (generation {generation})"),
-        };
-        self.one(id, Some(message))
-    }
-
     async fn remove(
         &mut self,
         id: &CredentialId,
@@ -127,7 +112,11 @@ impl Actor {
         Ok(CredentialResponse { credentials: Vec::new(), message: Some(format!("removed {id}")), more: None })
     }
 
-    fn one(&self, id: &CredentialId, message: Option<String>) -> Result<CredentialResponse, CredentialError> {
+    pub(super) fn one(
+        &self,
+        id: &CredentialId,
+        message: Option<String>,
+    ) -> Result<CredentialResponse, CredentialError> {
         let record = self.registry.get(id).ok_or_else(|| self.unknown(id))?;
         Ok(CredentialResponse { credentials: vec![self.info(record)], message, more: None })
     }
@@ -203,6 +192,6 @@ impl Actor {
     }
 }
 
-fn read(name: &str) -> Result<CredentialId, CredentialError> {
+pub(super) fn read(name: &str) -> Result<CredentialId, CredentialError> {
     name.parse().map_err(|e: super::id::NameError| CredentialError::bad(e.to_string()))
 }

@@ -186,7 +186,7 @@ pub fn charge(
                 return Some(incident);
             }
             let entry = pool.credentials.get(&mount.credential)?;
-            let state = next_state(failure, why, &entry.status.state, entry.strikes, times, now)?;
+            let state = state_after(failure, why, &entry.status.state, entry.strikes, times, now)?;
             Some(Charge::Credential { credential: mount.credential.clone(), state })
         }
     }
@@ -233,7 +233,8 @@ pub(super) fn doubled(base: SignedDuration, most: SignedDuration, strikes: u32) 
     base.checked_mul(1i32.checked_shl(strikes.min(16)).unwrap_or(i32::MAX)).unwrap_or(most).min(most)
 }
 
-fn next_state(
+/// The state of a credential in `before` after `failure`, `strikes` in a row; `None` where nothing changes.
+pub(crate) fn state_after(
     failure: &Failure,
     why: Why,
     before: &CredentialState,

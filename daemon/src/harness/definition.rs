@@ -152,6 +152,9 @@ pub struct KeyUse {
     pub subscription: bool,
     /// The variable that holds the key.
     pub env: String,
+    /// How to ask the provider whether such a key works.
+    #[serde(default)]
+    pub probe: Option<Probe>,
     /// Arguments that make the harness use it.
     #[serde(default)]
     pub args: Vec<Template>,
@@ -161,6 +164,18 @@ pub struct KeyUse {
     /// The endpoint that `{base_url}` means in `args` when none is given.
     #[serde(default)]
     pub default_base_url: Option<String>,
+}
+
+/// A request that costs nothing and is answered only to whoever has a key that works.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// The provider's endpoint, where the credential names no other.
+    pub base_url: String,
+    /// What is asked for, after the endpoint.
+    pub path: String,
+    /// Headers; `{secret}` stands for the key.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// A file in a fresh home.
