@@ -143,6 +143,43 @@ fn as_content(harness: &str, said: &str, which: usize) -> Value {
     frames[which].clone()
 }
 
+/// A usage limit that says when it ends: in time, long past, absurdly late, in every place where that is said.
+fn limits() -> impl Strategy<Value = Observation> {
+    let epoch = now().as_second();
+    let seconds = prop_oneof![
+        -10_000_000i64..10_000_000,
+        (-50i64..50).prop_map(|days| days * 86_400),
+        Just(0),
+        Just(i64::from(i32::MAX)),
+        any::<i64>(),
+    ];
+    (seconds, 0usize..6).prop_map(move |(ahead, place)| {
+        let at = epoch.saturating_add(ahead);
+        let limit = |field: &str, value: String| {
+            format!(r#"{{"error":{{"type":"usage_limit_reached","message":"The usage limit has been reached","{field}":{value}}}}}"#)
+        };
+        let body = match place {
+            0 => limit("resets_at", at.to_string()),
+            1 => limit("resets_at", at.saturating_mul(1000).to_string()),
+            2 => limit("resets_in_seconds", ahead.to_string()),
+            3 => limit("resets_at", format!("\"{at}\"")),
+            _ => limit("plan_type", "\"pro\"".to_owned()),
+        };
+        let mut seen = Observation::new("codex", Channel::Http, body);
+        seen.status = Some(429);
+        seen.observed_at = Some(now());
+        match place {
+            4 => seen.headers.insert("retry-after", ahead.to_string()),
+            5 => {
+                seen.headers.insert("x-codex-primary-used-percent", "100");
+                seen.headers.insert("x-codex-primary-reset-at", at.to_string());
+            }
+            _ => {}
+        }
+        seen
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 800, ..ProptestConfig::default() })]
 
@@ -160,9 +197,10 @@ proptest! {
     }
 
     #[test]
-    fn a_limit_ends_after_now_and_within_its_window(seen in observations()) {
+    fn a_limit_ends_after_now_and_within_its_window(seen in limits()) {
         let verdict = classify(&seen, now(), &TimeZone::UTC);
-        if let Some(until) = verdict.failure().and_then(|failure| failure.until) {
+        let failure = verdict.failure().expect("a limit is a failure");
+        if let Some(until) = failure.until {
             let ahead = until.duration_since(now());
             prop_assert!(ahead > SignedDuration::ZERO, "{} is past: {:?}", until, seen);
             prop_assert!(ahead <= LONGEST_WINDOW + SLACK || ahead == PROBE_AFTER, "{} is too far: {:?}", until, seen);

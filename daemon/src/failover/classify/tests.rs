@@ -114,7 +114,7 @@ fn every_held_out_case_is_judged_as_labelled() {
     check("heldout.jsonl", 440);
 }
 
-/// Written after the rules had been mended by the first set, again without looking at them.
+/// Written after the rules had been mended by the first set.
 #[test]
 fn every_case_held_out_again_is_judged_as_labelled() {
     check("heldout-again.jsonl", 160);
