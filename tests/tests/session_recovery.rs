@@ -60,7 +60,8 @@ fn reached(record: &SessionRecord, step: Step, mount: &str) -> bool {
     let there = record.run.as_ref().is_some_and(|run| run.mount_name() == mount);
     match step {
         Step::Reported | Step::Choosing => true,
-        Step::Ending => record.rest == Rest::Moving,
+        // It may be over before anyone looks; then the daemon dies a step later.
+        Step::Ending => record.rest == Rest::Moving || there,
         Step::Starting => there,
         Step::Unpacked => there && record.luggage.is_none(),
         Step::Told => there && record.luggage.is_none() && record.owed.is_empty(),
