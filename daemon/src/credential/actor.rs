@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use posthouse_protocol::payload::Credential;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
@@ -76,14 +75,11 @@ impl Actor {
     // A reply nobody waits for any more is not an error: the caller went away.
     async fn handle(&mut self, command: CredentialCommand) {
         match command {
-            CredentialCommand::Request { request: Credential::Check { name }, reply, .. } => {
-                self.check(&name, reply).await;
-            }
             CredentialCommand::Probed { id, generation, outcome, reply } => {
                 let _ = reply.send(self.probed(&id, generation, outcome).await);
             }
             CredentialCommand::Request { request, actor, reply } => {
-                let _ = reply.send(self.request(request, &actor).await);
+                self.request(request, &actor, reply).await;
             }
             CredentialCommand::Take { id, reply } => {
                 let _ = reply.send(self.take(&id).await);
@@ -116,7 +112,7 @@ impl Actor {
                 home: self.vault.home(id),
             },
         };
-        Ok(Taken { generation: record.status.generation, renewals: record.renewals, access })
+        Ok(Taken { renewals: record.renewals, access })
     }
 
     async fn pool(&mut self) -> Pool {
@@ -241,7 +237,7 @@ impl Actor {
 
 #[cfg(test)]
 mod tests {
-    use posthouse_protocol::payload::{CredentialResponse, CredentialSource};
+    use posthouse_protocol::payload::{Credential, CredentialResponse, CredentialSource};
     use tokio::sync::oneshot;
 
     use super::*;

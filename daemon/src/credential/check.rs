@@ -14,7 +14,8 @@ use super::record::Source;
 use super::request::read;
 use super::state::CredentialState;
 
-type Reply = oneshot::Sender<Result<CredentialResponse, CredentialError>>;
+/// Where an answer goes.
+pub(super) type Reply = oneshot::Sender<Result<CredentialResponse, CredentialError>>;
 
 impl Actor {
     pub(super) async fn check(&mut self, name: &str, reply: Reply) {

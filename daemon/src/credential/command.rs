@@ -94,8 +94,6 @@ pub enum CredentialCommand {
 /// A credential, handed over to a run.
 #[derive(Clone, Debug)]
 pub struct Taken {
-    /// Its generation, to charge a failure against.
-    pub generation: u64,
     /// How often it was made usable again by a new login or key.
     pub renewals: u64,
     /// The login or key.

@@ -99,7 +99,7 @@ impl Registry {
         Some(record.clone())
     }
 
-    /// Takes over what a probe showed: a renewed proof is no change of what may be done with it.
+    /// Takes over what was found out. The generation counts changes of what may be done with it; a renewed proof is none.
     pub fn learn(&mut self, id: &CredentialId, state: CredentialState) -> Option<Record> {
         let record = self.records.get_mut(id)?;
         record.status = match (&record.status.state, &state) {
@@ -113,7 +113,7 @@ impl Registry {
 
     /// Notes that it worked. Only news is returned.
     pub fn prove(&mut self, id: &CredentialId, proof: Proof, at: Timestamp) -> Option<Record> {
-        let record = self.records.get_mut(id)?;
+        let record = self.records.get(id)?;
         let recent = match &record.status.state {
             CredentialState::Valid { at: last, .. } => {
                 at.as_second() - last.as_second() < PROOF_WORTH_KEEPING
@@ -123,15 +123,7 @@ impl Registry {
         if recent {
             return None;
         }
-        // The generation counts changes of what may be done with it; a renewed proof is none.
-        let valid = CredentialState::Valid { proof, at };
-        record.status = match record.status.state {
-            CredentialState::Valid { .. } | CredentialState::Unknown => {
-                CredentialStatus { generation: record.status.generation, state: valid }
-            }
-            _ => record.status.clone().into_next(valid),
-        };
-        Some(record.clone())
+        self.learn(id, CredentialState::Valid { proof, at })
     }
 
     /// Notes which sessions run on it.

@@ -7,6 +7,7 @@ use posthouse_protocol::payload::{Credential, CredentialInfo, CredentialResponse
 use secrecy::SecretString;
 
 use super::actor::Actor;
+use super::check::Reply;
 use super::command::CredentialError;
 use super::id::CredentialId;
 use super::record::{Record, Source};
@@ -15,16 +16,16 @@ use super::state::CredentialState;
 use crate::harness::definition::Definition;
 
 impl Actor {
-    pub(super) async fn request(
-        &mut self,
-        request: Credential,
-        actor: &str,
-    ) -> Result<CredentialResponse, CredentialError> {
-        match request {
+    /// Answers at once, but for CHECK, which takes its time beside the room.
+    pub(super) async fn request(&mut self, request: Credential, actor: &str, reply: Reply) {
+        let answer = match request {
             Credential::Add { provider, alias, source, base_url } => {
                 let id =
-                    CredentialId::new(&provider, &alias).map_err(|e| CredentialError::bad(e.to_string()))?;
-                self.add(id, source, base_url, actor).await
+                    CredentialId::new(&provider, &alias).map_err(|e| CredentialError::bad(e.to_string()));
+                match id {
+                    Ok(id) => self.add(id, source, base_url, actor).await,
+                    Err(why) => Err(why),
+                }
             }
             Credential::List => {
                 let ids: Vec<CredentialId> =
@@ -35,15 +36,21 @@ impl Actor {
                 let credentials = self.registry.records().map(|record| self.info(record)).collect();
                 Ok(CredentialResponse { credentials, message: None, more: None })
             }
-            Credential::Show { name } => {
-                let id = read(&name)?;
-                self.look(&id).await;
-                self.one(&id, None)
-            }
-            // It takes its time, and is answered from beside the room.
-            Credential::Check { name } => Err(CredentialError::internal(format!("check {name} here"))),
-            Credential::Remove { name } => self.remove(&read(&name)?, actor).await,
-        }
+            Credential::Show { name } => match read(&name) {
+                Ok(id) => {
+                    self.look(&id).await;
+                    self.one(&id, None)
+                }
+                Err(why) => Err(why),
+            },
+            Credential::Check { name } => return self.check(&name, reply).await,
+            Credential::Remove { name } => match read(&name) {
+                Ok(id) => self.remove(&id, actor).await,
+                Err(why) => Err(why),
+            },
+        };
+        // Nobody may wait for it any more.
+        let _ = reply.send(answer);
     }
 
     async fn add(

@@ -318,7 +318,7 @@ impl Actor {
         let (reply, answer) = oneshot::channel();
         self.tell_credentials(CredentialCommand::Take { id: mount.credential.clone(), reply }).await;
         let lost = |_| "take the credential: its room does not answer".to_owned();
-        let Taken { renewals, access, .. } = answer.await.map_err(lost)?.map_err(|e| e.to_string())?;
+        let Taken { renewals, access } = answer.await.map_err(lost)?.map_err(|e| e.to_string())?;
         let presentation = match access {
             Access::Home(dir) => Presentation::Home(dir),
             Access::Key { secret, base_url, home } => {

@@ -161,7 +161,7 @@ pub struct Assignment {
     pub presentation: Presentation,
     /// What is to be shown about it, if it is not the session's first choice.
     pub trouble: Option<Trouble>,
-    /// The session's route, where it has a name and says something else by now.
+    /// The session's route as it is now, where it has a name.
     pub route: Option<Route>,
 }
 

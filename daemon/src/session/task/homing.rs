@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use posthouse_protocol::ErrorCode;
 use tokio::sync::oneshot;
 
 use super::failing::MOVE_GRACE;
@@ -10,9 +11,9 @@ use super::order::News;
 use super::phase::{Phase, Then};
 use super::{Flow, Task};
 use crate::failover::command::{Assignment, FailoverCommand, Homeward};
-use crate::failover::route::{Cost, Route};
+use crate::failover::route::Cost;
 use crate::failover::stagger::stagger;
-use crate::session::command::Reply;
+use crate::session::command::{Reply, SessionError};
 use crate::session::injection::sight::Gate;
 
 /// Sessions that something becomes usable for spread over this time.
@@ -31,7 +32,7 @@ impl Task {
         first.is_some() && live.record.mount.is_some() && first != live.record.mount.as_ref()
     }
 
-    /// Nothing is under way that a move would cut off, and nobody sits before it.
+    /// Nothing is under way that a move would cut off.
     fn is_between_turns(&self) -> bool {
         let Phase::Running(live) = &self.phase else { return false };
         matches!(self.sight.gate, Gate::Ready)
@@ -113,8 +114,12 @@ impl Task {
 
     /// A person lets the session go on where it is billed by use.
     pub(super) async fn allow(&mut self, reply: Reply<()>) -> Flow {
-        let allowed = self.record.spec.route.take().map(|route: Route| route.with_cost(Cost::Allow));
-        self.record.spec.route = allowed;
+        let Some(route) = self.record.spec.route.take() else {
+            let message = "allow costs: the session has no route";
+            let _ = reply.send(Err(SessionError::new(ErrorCode::BadRoute, message)));
+            return Flow::On;
+        };
+        self.record.spec.route = Some(route.with_cost(Cost::Allow));
         self.keep();
         let _ = reply.send(Ok(()));
         if let Phase::Parked { until, .. } = &mut self.phase {
