@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::io::{Read, Write as _};
+use std::io::{ErrorKind, Read, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,9 @@ impl Raw {
             match self.socket.read(&mut chunk) {
                 Ok(0) => return None,
                 Ok(count) => self.deframer.space().put_slice(&chunk[..count]),
-                Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(e) if e.kind() == ErrorKind::ConnectionReset => return None,
+                // A read with a time limit is not restarted after a signal, and a child's end is one.
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => panic!("{e}"),
             }
         }

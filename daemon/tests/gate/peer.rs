@@ -1,6 +1,6 @@
 //! A blocking peer that speaks frames, well or badly.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -96,7 +96,9 @@ impl Peer {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return None,
                 Ok(n) => self.read.extend_from_slice(&chunk[..n]),
-                Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(e) if e.kind() == ErrorKind::ConnectionReset => return None,
+                // A read with a time limit is not restarted after a signal, and a child's end is one.
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => panic!("the daemon neither answers nor closes: {e}"),
             }
         }
