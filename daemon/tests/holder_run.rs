@@ -119,6 +119,19 @@ async fn all_output_comes_before_the_exit_however_fast_the_child_leaves() {
 }
 
 #[tokio::test]
+async fn a_run_says_its_last_words_before_its_end_however_the_two_race() {
+    let yard = Yard::new();
+    for _ in 0..40 {
+        let mut held = yard.start(&yard.shell("echo last words")).await;
+        held.until(|event| matches!(event, HolderEvent::StreamEnd { .. })).await;
+        assert_eq!((held.text().trim_end(), held.exit), ("last words", None));
+        held.until_gone().await;
+        held.link.handle.collect().await.unwrap();
+        assert!(held.link.events.recv().await.is_none(), "nothing comes after it is gone");
+    }
+}
+
+#[tokio::test]
 async fn a_resize_reaches_the_program_and_nonsense_is_refused() {
     let yard = Yard::new();
     let script = "trap 'stty size' WINCH; echo up; while :; do read line || :; done";

@@ -216,6 +216,9 @@ impl Holder {
 fn publish_to(daemon: &mut Conn, outlets: &mut [Outlet], held_back: &mut Vec<Event>) -> io::Result<()> {
     loop {
         daemon.flush()?;
+        if !daemon.is_flushed() {
+            return Ok(());
+        }
         let mut sent = false;
         for outlet in &mut *outlets {
             sent |= outlet.publish(daemon)?;
@@ -224,8 +227,8 @@ fn publish_to(daemon: &mut Conn, outlets: &mut [Outlet], held_back: &mut Vec<Eve
             held_back.drain(..).for_each(|event| daemon.push(0, &event));
             sent = true;
         }
-        if !sent || !daemon.is_flushed() {
-            return daemon.flush();
+        if !sent {
+            return Ok(());
         }
     }
 }

@@ -110,7 +110,7 @@ impl Holder {
     }
 
     fn conclude(&mut self, exit: Exit, now: Instant) {
-        self.outlets.iter_mut().for_each(Outlet::mark);
+        self.mark_outlets(now);
         self.inlet.close(&mut self.news);
         self.announce(Event::Exited(Exited { exit }));
         let remains = Left::Processes { survivors: Vec::new(), looked: now, look_again: true };
@@ -120,6 +120,12 @@ impl Holder {
             survivors.truncate(MAX_NAMED);
             self.announce(Event::Remains(Remains { survivors }));
         }
+    }
+
+    /// Has what was said until now told before the news that follows. A loop that comes late may find
+    /// a terminal's last words unread.
+    fn mark_outlets(&mut self, now: Instant) {
+        self.outlets.iter_mut().for_each(|outlet| outlet.mark(now));
     }
 
     pub(super) fn advance_ending(&mut self, now: Instant) -> Option<Instant> {
@@ -179,6 +185,7 @@ impl Holder {
             };
         }
         if self.is_gone() && !was_gone {
+            self.mark_outlets(now);
             self.announce(Event::Gone(()));
         }
         survivors

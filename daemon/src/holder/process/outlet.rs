@@ -160,14 +160,19 @@ impl Outlet {
         }
     }
 
-    /// Marks what has been read so far as preceding the leader's end.
-    pub fn mark(&mut self) {
+    /// Reads what the leader or the whole run left behind and marks it as preceding that end.
+    pub fn mark(&mut self, now: Instant) {
+        self.look_again(now, false);
+        self.drain(now, false);
         self.mark = self.ring.end();
     }
 
-    /// Whether the daemon has been sent what precedes the mark, if it wants this stream at all.
+    /// Whether the daemon has been sent what precedes the mark, the stream's own end included, if it
+    /// wants this stream at all.
     pub fn has_sent_mark(&self) -> bool {
-        self.following.as_ref().is_none_or(|following| following.sent >= self.mark)
+        self.following
+            .as_ref()
+            .is_none_or(|following| following.sent >= self.mark && (following.end_told || !self.has_ended()))
     }
 
     /// Sends one frame of what the daemon has not seen, if its window and its socket allow.
