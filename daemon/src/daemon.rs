@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
 use crate::credential::actor::Actor as Credentials;
+use crate::credential::http::Http;
 use crate::credential::vault::Vault;
 use crate::failover::actor::Actor as Failover;
 use crate::failover::command::Failover as FailoverHandle;
@@ -27,6 +28,7 @@ use crate::failover::drift::shelf::Shelf;
 use crate::gate::{self, Gate, ListenError, Place, Rooms, Stop};
 use crate::harness::catalog::Catalog;
 use crate::harness::error::HarnessError;
+use crate::harness::versions::Versions;
 use crate::holder::cgroup;
 use crate::holder::link::HolderProgram;
 use crate::holder::run::DEFAULT_RING;
@@ -130,6 +132,7 @@ pub fn run(options: Options) -> Result<(), DaemonError> {
     paths.prepare()?;
     log::start(&config.log, &paths.log())?;
     panics::install();
+    outlive_large_files().map_err(|source| DaemonError::System { action: "handle signals", source })?;
     raise_descriptors(u64::from(config.limits.connections) + OTHER_DESCRIPTORS);
     let renewal = Renewal::of_this_process()
         .map_err(|source| DaemonError::System { action: "find the daemon's program", source })?;
@@ -192,6 +195,12 @@ fn journal_options(config: &config::Journal) -> crate::journal::Options {
     crate::journal::Options { retention, max_bytes: (config.max_bytes > 0).then_some(config.max_bytes) }
 }
 
+/// Where files may not grow beyond a limit, writing more is to be an error like that of a full disk, and not the end. A
+/// handler, so that programs which are started from here begin with the usual action.
+fn outlive_large_files() -> std::io::Result<()> {
+    signal_hook::flag::register(nix::sys::signal::Signal::SIGXFSZ as i32, Arc::default()).map(drop)
+}
+
 /// Every connection is a descriptor, and the usual soft limit is lower than the hard one for programs that use
 /// `select`, which this is not.
 fn raise_descriptors(wanted: u64) {
@@ -232,12 +241,15 @@ impl Daemon<'_> {
         let (post, actor) = Post::recover(owner, self.journal)?;
         let post_ended = tokio::spawn(actor.run());
         let catalog = Arc::new(self.catalog()?);
-        let (sessions, credentials, failover) = self.start_sessions(owner, &post, catalog.clone()).await?;
+        let http = Http::from_env(|name| std::env::var_os(name));
+        let (sessions, credentials, failover) =
+            self.start_sessions(owner, &post, catalog.clone(), http.clone()).await?;
         let rooms = Rooms {
             post,
             sessions: sessions.clone(),
             credentials,
             failover: failover.commands,
+            http,
             catalog,
             desk: self.journal.desk(),
             journal: self.journal.writer(),
@@ -285,11 +297,13 @@ impl Daemon<'_> {
         owner: u32,
         post: &mpsc::Sender<crate::post::command::PostCommand>,
         catalog: Arc<Catalog>,
+        http: Http,
     ) -> Result<(Sessions, crate::credential::command::Credentials, FailoverHandle), DaemonError> {
         let reader = self.journal.reader()?;
         let credentials = reader.documents(DocumentKind::Credential)?;
         let cooldowns = reader.documents(DocumentKind::Cooldown)?;
         let routes = reader.documents(DocumentKind::Route)?;
+        let versions = reader.documents(DocumentKind::Harness)?;
         let records = reader.documents(DocumentKind::Session)?;
         let records = records.iter().filter_map(|document| {
             let record = document.value.parse::<SessionRecord>();
@@ -302,11 +316,11 @@ impl Daemon<'_> {
         make_private_dir(&private)?;
         let holder = HolderProgram::find()
             .map_err(|source| DaemonError::System { action: "find the holder's program", source })?;
-        let (credentials, failover) = {
+        let (credentials, failover, versions) = {
             let _on = self.sessions.enter();
             let vault = Vault::new(self.paths.keys());
             let writer = || self.journal.writer();
-            let credentials = Credentials::start(&credentials, vault, catalog.clone(), writer());
+            let credentials = Credentials::start(&credentials, vault, catalog.clone(), writer(), http);
             let failover = Failover::start(
                 &cooldowns,
                 &routes,
@@ -316,7 +330,8 @@ impl Daemon<'_> {
                 Clock::system(),
                 Shelf::of(&self.paths.state),
             );
-            (credentials, failover)
+            let versions = Versions::start(&versions, owner, writer(), Clock::system());
+            (credentials, failover, versions)
         };
         let house = House {
             owner,
@@ -325,6 +340,7 @@ impl Daemon<'_> {
             sockets: self.paths.holders.clone(),
             private,
             socket: self.paths.socket.clone(),
+            helper: helper(self.program),
             outer: environment(),
             marks: lasting::marks(&self.paths.state)?,
             boot: machine::boot(),
@@ -333,6 +349,7 @@ impl Daemon<'_> {
             journal: self.journal.writer(),
             post: post.clone(),
             failover: failover.clone(),
+            versions,
         };
         let (sessions, adopted) = {
             let _on = self.sessions.enter();
@@ -378,6 +395,11 @@ impl Daemon<'_> {
 /// The daemon's release.
 pub fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
+}
+
+/// The command line's program, where it is installed beside the daemon's.
+fn helper(daemon: &Path) -> Option<PathBuf> {
+    Some(daemon.with_file_name("posthouse")).filter(|program| program.is_file())
 }
 
 fn environment() -> BTreeMap<String, String> {

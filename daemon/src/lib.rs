@@ -24,6 +24,7 @@ pub mod clock;
 pub mod config;
 pub mod credential;
 pub mod daemon;
+pub mod fail_point;
 pub mod failover;
 pub mod gate;
 pub mod harness;

@@ -6,7 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tracing_subscriber::filter::{EnvFilter, ParseError};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{EnvFilter, ParseError, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -49,8 +50,19 @@ pub fn start(log: &config::Log, path: &Path) -> Result<(), LogError> {
         tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(coloured);
     let to_file = tracing_subscriber::fmt::layer().with_writer(file).with_target(false).with_ansi(false);
     // An error means that a log is being kept already.
-    let _ = tracing_subscriber::registry().with(filter).with(to_stderr).with(to_file).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(filter_fn(may_be_kept))
+        .with(filter)
+        .with(to_stderr)
+        .with(to_file)
+        .try_init();
     Ok(())
+}
+
+/// Libraries write down requests and answers as they are, with the tokens in them: of these only warnings are kept,
+/// whatever the filter asks for.
+fn may_be_kept(what: &Metadata<'_>) -> bool {
+    what.target().starts_with("posthouse") || *what.level() <= Level::WARN
 }
 
 /// A file that is set aside as `NAME.1` when it is full, in place of the one set aside before.

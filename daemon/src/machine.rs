@@ -1,4 +1,4 @@
-//! What the system says of itself: which boot this is, and whether memory ran out.
+//! What the system says of itself: its name, which boot this is, and whether memory ran out.
 
 use std::fs;
 
@@ -6,6 +6,12 @@ use std::fs;
 pub fn boot() -> Option<String> {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned())
+}
+
+/// The machine's name; `None` where the system does not say.
+pub fn host() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// How many processes the kernel has ended since the boot because memory ran out.

@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use posthouse_protocol::payload::{Credential, CredentialInfo, CredentialResponse, CredentialSource};
 use posthoused::credential::actor::Actor;
 use posthoused::credential::command::{CredentialCommand, CredentialError, Credentials};
+use posthoused::credential::http::Http;
 use posthoused::credential::state::Proof;
 use posthoused::credential::vault::Vault;
 use posthoused::harness::catalog::Catalog;
 use posthoused::journal::{Journal, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
 const SECRET: &str = "sk-canary-77aa01";
@@ -32,18 +33,10 @@ async fn provider(answers: Vec<Option<(u16, &'static str)>>) -> (String, mpsc::U
     tokio::spawn(async move {
         let mut silent = Vec::new();
         for answer in answers {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut head = vec![0; 4096];
-            let n = stream.read(&mut head).await.unwrap();
-            let _ = tell.send(String::from_utf8_lossy(&head[..n]).into_owned());
+            let (stream, head) = heard(&listener).await;
+            let _ = tell.send(head);
             match answer {
-                Some((status, body)) => {
-                    let length = body.len();
-                    let text = format!(
-                        "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-                    );
-                    stream.write_all(text.as_bytes()).await.unwrap();
-                }
+                Some((status, body)) => say(stream, status, body).await,
                 None => silent.push(stream),
             }
         }
@@ -52,11 +45,56 @@ async fn provider(answers: Vec<Option<(u16, &'static str)>>) -> (String, mpsc::U
     (url, asked)
 }
 
+/// A provider that answers each request when it is told how.
+async fn patient() -> (String, mpsc::UnboundedReceiver<String>, mpsc::UnboundedSender<(u16, &'static str)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let (tell, asked) = mpsc::unbounded_channel();
+    let (answers, mut told) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (stream, head) = heard(&listener).await;
+            let _ = tell.send(head);
+            let Some((status, body)) = told.recv().await else { return };
+            say(stream, status, body).await;
+        }
+    });
+    (url, asked, answers)
+}
+
+async fn heard(listener: &TcpListener) -> (TcpStream, String) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut head = vec![0; 4096];
+    let n = stream.read(&mut head).await.unwrap();
+    (stream, String::from_utf8_lossy(&head[..n]).into_owned())
+}
+
+async fn say(mut stream: TcpStream, status: u16, body: &str) {
+    let length = body.len();
+    let text = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+    stream.write_all(text.as_bytes()).await.unwrap();
+}
+
 impl Room {
     fn open(dir: &Path) -> Self {
+        // Nothing here may ever ask a provider outside of this machine.
+        Self::open_at(dir, "http://127.0.0.1:9")
+    }
+
+    /// A room in which logins of codex are asked about at `url`.
+    fn open_at(dir: &Path, url: &str) -> Self {
         let journal = Journal::open(dir, Options::default()).unwrap();
-        let catalog = Arc::new(Catalog::builtin().unwrap());
-        let credentials = Actor::start(&[], Vault::new(dir.join("keys")), catalog, journal.writer());
+        let mut catalog = Catalog::builtin().unwrap();
+        let here = format!("name=\"codex\"\nextends=\"codex\"\n[credential.login.probe]\nbase_url={url:?}");
+        catalog.add("codex.toml", &here).unwrap();
+        let catalog = Arc::new(catalog);
+        let credentials = Actor::start(
+            &[],
+            Vault::new(dir.join("keys")),
+            catalog,
+            journal.writer(),
+            Http::from_env(|_| None),
+        );
         Self { credentials, _journal: journal }
     }
 
@@ -107,7 +145,7 @@ async fn connected_but_revoked() {
     assert!(broken.message.unwrap().contains("503"));
     let dead = room.ask(check()).await;
     assert_eq!((dead.credentials[0].state.as_str(), dead.credentials[0].generation), ("disabled", 1));
-    assert!(dead.credentials[0].repair.as_ref().unwrap().contains("credential add openai key"));
+    assert!(dead.credentials[0].repair.as_ref().unwrap().contains("posthouse login openai/key --from-stdin"));
     assert!(!format!("{dead:?}").contains(SECRET));
 }
 
@@ -124,10 +162,55 @@ async fn one_slow_credential_does_not_delay_others() {
     let swift = room.ask(Credential::Check { name: "openai/swift".into() }).await;
     assert_eq!(swift.credentials[0].state, "valid");
     assert_eq!(room.show("openai/slow").await.state, "unknown");
-    let again =
-        room.begin(Credential::Check { name: "openai/slow".into() }).await.await.unwrap().unwrap_err();
-    assert!(again.message.contains("being checked already"), "{again}");
     drop(slow);
+}
+
+#[tokio::test]
+async fn whoever_asks_meanwhile_gets_the_same_answer() {
+    let state = tempfile::tempdir().unwrap();
+    let (url, mut asked, answers) = patient().await;
+    let room = Room::open(state.path());
+    room.add("key", &url).await;
+    let check = || Credential::Check { name: "openai/key".into() };
+    let first = room.begin(check()).await;
+    asked.recv().await.expect("it is being asked");
+    let second = room.begin(check()).await;
+    // Both are waiting: what was sent before this was taken before this.
+    room.show("openai/key").await;
+    answers.send((200, "{}")).unwrap();
+    for answer in [first, second] {
+        assert_eq!(answer.await.unwrap().unwrap().credentials[0].state, "valid");
+    }
+    assert!(asked.try_recv().is_err(), "one request was enough");
+}
+
+#[tokio::test]
+async fn a_401_about_a_login_that_was_renewed_meanwhile_says_nothing_of_the_new_one() {
+    let state = tempfile::tempdir().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let (url, mut asked, answers) = patient().await;
+    let room = Room::open_at(state.path(), &url);
+    let login = |access: &str| {
+        let text =
+            format!(r#"{{"tokens":{{"access_token":"{access}","account_id":"a","refresh_token":"r"}}}}"#);
+        std::fs::write(home.path().join("new"), text).unwrap();
+        std::fs::rename(home.path().join("new"), home.path().join("auth.json")).unwrap();
+    };
+    login("old-canary");
+    let source = CredentialSource::Home { dir: home.path().display().to_string() };
+    let (provider, alias) = ("openai".to_owned(), "work".to_owned());
+    room.ask(Credential::Add { provider, alias, source, base_url: None }).await;
+
+    let checked = room.begin(Credential::Check { name: "openai/work".into() }).await;
+    assert!(asked.recv().await.unwrap().contains("Bearer old-canary"));
+    login("new-canary");
+    answers.send((401, r#"{"error":{"code":"token_invalidated"}}"#)).unwrap();
+    let head = asked.recv().await.unwrap();
+    assert!(head.contains("Bearer new-canary"), "the new one is asked about: {head}");
+    answers.send((200, "{}")).unwrap();
+    let checked = checked.await.unwrap().unwrap();
+    assert_eq!(checked.credentials[0].state, "valid", "{checked:?}");
+    assert!(!format!("{checked:?}").contains("canary"));
 }
 
 #[tokio::test]

@@ -162,6 +162,10 @@ crate::codes! {
         Interrupt = 133 => "INTERRUPT",
         /// Answer to INTERRUPT.
         InterruptResponse = 134 => "INTERRUPT_RESPONSE",
+        /// Hand a key out.
+        Token = 139 => "TOKEN",
+        /// Answer to TOKEN.
+        TokenResponse = 140 => "TOKEN_RESPONSE",
         /// Read or change routes that have names.
         Route = 141 => "ROUTE",
         /// Answer to ROUTE.

@@ -34,6 +34,7 @@ pub mod limits;
 pub mod name;
 pub mod payload;
 pub mod place;
+pub mod provider;
 pub mod receipt;
 pub mod scalar;
 

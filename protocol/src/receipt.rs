@@ -56,7 +56,7 @@ crate::codes! {
         Holder = 6 => "holder",
         /// The recipient's reply.
         Reply = 7 => "reply",
-        /// The frame was handed to the connection of a client that does not acknowledge this kind of frame.
+        /// The frame was written to the socket of a client that does not acknowledge this kind of frame.
         Connection = 8 => "connection",
     }
 }

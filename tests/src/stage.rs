@@ -15,8 +15,10 @@ use post::{Post, run_post};
 pub use post::{Told, What, injection};
 use posthouse_protocol::payload::{SessionInfo, Spawn};
 use posthouse_protocol::{Evidence, ReceiptState, When};
+use posthoused::clock::Clock;
 use posthoused::failover::command::{Failover, FailoverCommand};
 use posthoused::harness::catalog::Catalog;
+use posthoused::harness::versions::Versions;
 use posthoused::holder::link::HolderProgram;
 use posthoused::holder::link::{self, HolderEvent, place};
 use posthoused::journal::{EventFilter, Journal, Options, Seq};
@@ -151,6 +153,7 @@ impl Stage {
             sockets: self.path().join("h"),
             private: self.path().join("private"),
             socket: self.path().join("posthouse.sock"),
+            helper: None,
             outer,
             marks: MarkKey::new([7; 32]),
             boot: Some(self.boot.to_string()),
@@ -159,6 +162,7 @@ impl Stage {
             journal: journal.writer(),
             post,
             failover: Failover { commands, reopened: self.reopened.subscribe() },
+            versions: Versions::start(&[], nix::unistd::getuid().as_raw(), journal.writer(), Clock::system()),
         }
     }
 
@@ -229,11 +233,17 @@ impl Stage {
         looked.await.unwrap_or_else(|_| panic!("the record is not as wanted: {:?}", self.record(name)))
     }
 
-    /// The next thing that a session asks of failover.
+    /// The next thing that a session asks of failover, or tells it of a turn.
     pub async fn next_failover(&self) -> FailoverCommand {
         let asked = self.act.as_ref().expect("a registry runs").failover.clone();
         let mut asked = asked.lock().await;
-        tokio::time::timeout(PATIENCE, asked.recv()).await.expect("in time").expect("a question")
+        loop {
+            let next = tokio::time::timeout(PATIENCE, asked.recv()).await;
+            match next.expect("in time").expect("a question") {
+                FailoverCommand::Adopted { .. } => {}
+                other => return other,
+            }
+        }
     }
 
     /// Starts a session and says what came of it.
@@ -314,7 +324,8 @@ impl Stage {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });
-        assert!(looked.await.is_ok(), "only {} of {count}: {:?}", received(), self.received());
+        let (all, events) = (|| self.received(), || self.events());
+        assert!(looked.await.is_ok(), "only {} of {count}: {:#?}\n{:#?}", received(), all(), events());
     }
 
     /// Waits until a session shows this state.

@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
+use posthouse_protocol::FrameType;
+use posthouse_protocol::payload::ChannelMessage;
 use posthouse_tests::standin::DEFINITION;
 use posthouse_tests::world::{World, program};
 use serde_json::{Value, json};
@@ -85,6 +87,16 @@ impl Mcp {
         }
     }
 
+    /// The text of the error that a request is answered with.
+    fn refused(&mut self, method: &str, params: Value) -> String {
+        let id = self.post(method, params);
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("the bridge writes");
+        let message: Value = serde_json::from_str(&line).expect("nothing but MCP on standard output");
+        assert_eq!(message["id"], id, "{message}");
+        message["error"]["message"].as_str().unwrap_or_else(|| panic!("{message}")).to_owned()
+    }
+
     fn try_call(&mut self, tool: &str, arguments: Value) -> Result<Value, String> {
         let result = self.ask("tools/call", json!({ "name": tool, "arguments": arguments }));
         outcome(&result)
@@ -131,7 +143,7 @@ fn the_tools_are_these_with_schemas_that_every_client_reads() {
 fn without_a_daemon_every_call_is_answered_at_once_with_what_mends_it() {
     let world = World::new();
     for mut mcp in [Mcp::legacy(&world, "ed"), Mcp::modern(&world, "ed")] {
-        let arguments = json!({ "name": "x", "to": "x", "text": "x", "message": "x" });
+        let arguments = json!({ "name": "x", "to": "x", "text": "x", "message": "x", "channel": "x" });
         let listed = mcp.ask("tools/list", json!({}));
         for tool in listed["tools"].as_array().unwrap() {
             let begun = Instant::now();
@@ -199,9 +211,97 @@ fn sessions_are_started_looked_at_and_ended() {
     assert_eq!(mcp.call("list_sessions", json!({}))["sessions"].as_array().unwrap().len(), 1);
     assert!(mcp.call("credential_status", json!({}))["credentials"].as_array().unwrap().is_empty());
     assert!(!mcp.call("route_explain", json!({ "name": "agent" }))["lines"].as_array().unwrap().is_empty());
+    assert!(mcp.call("reconnect_hint", json!({}))["hints"].as_array().unwrap().is_empty());
     mcp.call("release_session", json!({ "name": "agent" }));
     let why = mcp.try_call("session_status", json!({ "name": "agent" })).unwrap_err();
     assert!(why.contains("list_sessions"), "{why}");
     let why = mcp.try_call("spawn_session", json!({ "name": "x", "harness": "nothing" })).unwrap_err();
     assert!(why.contains("standin"), "the harnesses there are: {why}");
+}
+
+#[test]
+fn sessions_and_messages_can_be_read_as_resources_and_names_are_completed() {
+    let mut world = World::new();
+    let definition =
+        DEFINITION.replace("program = \"standin\"", &format!("program = {:?}", program("standin")));
+    world.define_harness("standin", &definition);
+    world.start();
+    for name in ["builder", "beta"] {
+        world.cli(&["spawn", name, "--harness", "standin", "--wait-ready"]).ok();
+    }
+    for mut mcp in [Mcp::legacy(&world, "ed"), Mcp::modern(&world, "ed")] {
+        let listed = mcp.ask("resources/list", json!({}));
+        let places: Vec<&str> =
+            listed["resources"].as_array().unwrap().iter().filter_map(|one| one["uri"].as_str()).collect();
+        let screen = "posthouse://sessions/builder/screen";
+        for place in ["posthouse://sessions", "posthouse://inbox", "posthouse://events", screen] {
+            assert!(places.contains(&place), "{places:?}");
+            let read = mcp.ask("resources/read", json!({ "uri": place }));
+            assert_eq!(read["contents"][0]["uri"], place, "{read}");
+        }
+        let shown = mcp.ask("resources/read", json!({ "uri": screen }));
+        assert!(shown["contents"][0]["text"].as_str().unwrap().contains("? for help"), "{shown}");
+        let one = mcp.ask("resources/read", json!({ "uri": "posthouse://sessions/beta" }));
+        let one: Value = serde_json::from_str(one["contents"][0]["text"].as_str().unwrap()).unwrap();
+        assert_eq!((&one["name"], &one["state"]), (&"beta".into(), &"ready".into()));
+        let templates = mcp.ask("resources/templates/list", json!({}));
+        let template = templates["resourceTemplates"][1]["uriTemplate"].clone();
+        let why = mcp.refused("resources/read", json!({ "uri": "posthouse://nothing" }));
+        assert!(why.contains("resources/list"), "{why}");
+
+        let argument = json!({ "name": "name", "value": "bu" });
+        let completed = mcp.ask(
+            "completion/complete",
+            json!({ "ref": { "type": "ref/resource", "uri": template }, "argument": argument }),
+        );
+        assert_eq!(completed["completion"]["values"], json!(["builder"]));
+        let argument = json!({ "name": "to", "value": "b" });
+        let hand_over = json!({ "type": "ref/prompt", "name": "hand_over" });
+        let completed = mcp.ask("completion/complete", json!({ "ref": hand_over, "argument": argument }));
+        assert_eq!(completed["completion"]["values"], json!(["beta", "builder"]));
+    }
+}
+
+#[test]
+fn prompts_are_there_without_a_daemon_and_say_what_they_lack() {
+    let world = World::new();
+    for mut mcp in [Mcp::legacy(&world, "ed"), Mcp::modern(&world, "ed")] {
+        let listed = mcp.ask("prompts/list", json!({}));
+        assert_eq!(listed["prompts"].as_array().unwrap().len(), 2, "{listed}");
+        let got = mcp.ask("prompts/get", json!({ "name": "hand_over", "arguments": { "to": "beta" } }));
+        assert!(
+            got["messages"][0]["content"]["text"].as_str().unwrap().contains("Hand over to beta"),
+            "{got}"
+        );
+        let why = mcp.refused("prompts/get", json!({ "name": "hand_over", "arguments": {} }));
+        assert!(why.contains("`to`"), "{why}");
+        let places = mcp.ask("resources/list", json!({}));
+        assert_eq!(places["resources"].as_array().unwrap().len(), 3, "no session is known: {places}");
+        let why = mcp.refused("resources/read", json!({ "uri": "posthouse://inbox" }));
+        assert!(why.contains("posthouse up"), "{why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_carries_to_its_members_until_they_leave() {
+    let world = World::started();
+    let mut listener = world.client("bob").await;
+    let (mut ann, mut bob) = (Mcp::modern(&world, "ann"), Mcp::legacy(&world, "bob"));
+    ann.call("channel_join", json!({ "channel": "#build" }));
+    let joined = bob.call("channel_join", json!({ "channel": "build" }));
+    assert_eq!(joined, json!({ "channel": "#build", "member": true }));
+    let posted = ann.call("channel_post", json!({ "channel": "build", "text": "it is green" }));
+    assert_eq!(posted["receipts"][0]["recipient"], "bob", "{posted}");
+    let told = loop {
+        let frame = listener.next().await.unwrap();
+        if frame.header.kind == FrameType::ChannelMessage {
+            break frame.body.decode::<ChannelMessage>().unwrap();
+        }
+    };
+    assert_eq!((told.channel.as_str(), told.body.as_str()), ("#build", "it is green"));
+    bob.call("channel_leave", json!({ "channel": "build" }));
+    let why = ann.try_call("channel_post", json!({ "channel": "build", "text": "?" })).unwrap_err();
+    assert!(why.contains("nobody is there"), "{why}");
+    let why = ann.try_call("channel_join", json!({ "channel": "#" })).unwrap_err();
+    assert!(why.contains("channel"), "{why}");
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use posthouse_protocol::payload::SessionInfo;
 use posthouse_protocol::{ReceiptState, When};
 use posthouse_tests::stage::{Stage, assignment, trouble};
 use posthouse_tests::standin::record::Entry;
@@ -175,8 +176,8 @@ async fn a_parked_session_looks_again_when_something_becomes_usable() {
     assert_eq!(stage.under("key-a"), ["first", "first"]);
 }
 
-#[tokio::test]
-async fn between_turns_a_session_goes_back_to_what_its_route_prefers_and_says_nothing_there() {
+/// A session that failed on its first mount, as it was on the second one, from which it was just told to go back.
+async fn told_to_go_back() -> (Stage, SessionInfo) {
     let stage = Stage::started().await;
     stage.routed(ROUTE, None).await;
     stage.revoke("key-a");
@@ -188,6 +189,12 @@ async fn between_turns_a_session_goes_back_to_what_its_route_prefers_and_says_no
     stage.revoke("none");
     stage.reopen();
     stage.next_homeward().await.send(Homeward::Now("acme/a works again".into())).unwrap();
+    (stage, away)
+}
+
+#[tokio::test]
+async fn between_turns_a_session_goes_back_to_what_its_route_prefers_and_says_nothing_there() {
+    let (stage, away) = told_to_go_back().await;
     let reply = stage.next_choose().await;
     let home =
         posthoused::failover::command::Assignment { trouble: None, ..assignment(&stage, "standin@acme/a") };
@@ -198,6 +205,18 @@ async fn between_turns_a_session_goes_back_to_what_its_route_prefers_and_says_no
     let second = stage.send("agent", "second", When::Idle).await;
     stage.wait_state(second, ReceiptState::Delivered).await;
     assert_eq!(stage.under("key-a"), ["first", "second"], "nothing else was said");
+}
+
+#[tokio::test]
+async fn a_message_that_comes_while_a_run_is_being_left_is_for_the_next() {
+    let (stage, _) = told_to_go_back().await;
+    stage.wait_for("agent", |info| info.state == "moving").await;
+    let meanwhile = stage.send("agent", "meanwhile", When::Idle).await;
+    let reply = stage.next_choose().await;
+    reply.send(Choice::On(assignment(&stage, "standin@acme/a"))).unwrap();
+    stage.wait_state(meanwhile, ReceiptState::Delivered).await;
+    assert_eq!(stage.under("key-a"), ["first", "meanwhile"]);
+    assert_eq!(stage.under("key-b"), ["first"]);
 }
 
 #[tokio::test]

@@ -60,9 +60,11 @@ async fn try_to_die_at(step: Step, mount: &str) -> Option<Stage> {
     stage.die();
     stage.start().await;
     if step == Step::Choosing {
-        // The second daemon dies as well, at the only moment at which nothing of the session runs.
-        drop(stage.next_choose().await);
+        // The second daemon dies as well, at the only moment at which nothing of the session runs. A question that is let
+        // go of before that is one that was refused.
+        let unanswered = stage.next_choose().await;
         stage.die();
+        drop(unanswered);
         stage.start().await;
     }
     Some(stage)

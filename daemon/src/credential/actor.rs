@@ -1,27 +1,35 @@
 //! The owner of all credentials: takes commands, looks at logins, writes changes to the journal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
+use super::check::Flight;
 use super::command::{Access, CredentialCommand, CredentialError, Credentials, Member, Pool, Taken};
 use super::http::Http;
 use super::id::CredentialId;
+use super::lease::Leases;
 use super::login::Fingerprint;
 use super::record::{Record, Source};
-use super::registry::Registry;
+use super::registry::{Change, Registry, Sighting};
+use super::tokens::{self, Tokens, TokensError};
 use super::vault::Vault;
 use crate::harness::catalog::Catalog;
+use crate::harness::definition::Definition;
 use crate::journal::{
     Document, DocumentKey, DocumentKind, DocumentValue, EventData, EventKind, NewEvent, Op, Subject, Writer,
 };
+use crate::machine;
 
 /// Commands that may wait.
 const QUEUE: usize = 256;
+/// How often logins that are out of use are looked at.
+const LOOKS: Duration = Duration::from_secs(5);
 
 /// Owns the registry.
 #[derive(Debug)]
@@ -36,7 +44,12 @@ pub struct Actor {
     /// Where a probe's end is reported. Weak, so that the room ends with those who ask it.
     pub(super) desk: mpsc::WeakSender<CredentialCommand>,
     /// Credentials that are being asked about.
-    pub(super) probing: BTreeSet<CredentialId>,
+    pub(super) flights: BTreeMap<CredentialId, Flight>,
+    /// Logins of Posthouse's own that are being refreshed; says when that is over.
+    pub(super) refreshing: BTreeMap<CredentialId, watch::Sender<bool>>,
+    pub(super) leases: Leases,
+    /// A look at them is on its way.
+    pub(super) looking_at_leases: bool,
 }
 
 impl Actor {
@@ -47,6 +60,7 @@ impl Actor {
         vault: Vault,
         catalog: Arc<Catalog>,
         journal: Writer,
+        http: Http,
     ) -> Credentials {
         let read = |document: &Document| match document.value.parse::<Record>() {
             Ok(record) => Some(record),
@@ -59,30 +73,64 @@ impl Actor {
         let owner = nix::unistd::getuid().as_raw();
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (changes, watched) = watch::channel(0);
-        let http = Http::from_env(|name| std::env::var_os(name));
-        let (desk, probing) = (sender.downgrade(), BTreeSet::new());
-        let actor = Self { registry, vault, catalog, journal, owner, changes, http, desk, probing };
+        let actor = Self {
+            registry,
+            vault,
+            catalog,
+            journal,
+            owner,
+            changes,
+            http,
+            desk: sender.downgrade(),
+            flights: BTreeMap::new(),
+            refreshing: BTreeMap::new(),
+            leases: Leases::default(),
+            looking_at_leases: false,
+        };
         tokio::spawn(actor.run(receiver));
         Credentials(sender, watched)
     }
 
     async fn run(mut self, mut commands: mpsc::Receiver<CredentialCommand>) {
-        while let Some(command) = commands.recv().await {
-            self.handle(command).await;
+        let mut looks = tokio::time::interval(LOOKS);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.handle(command).await,
+                    None => return,
+                },
+                // Sessions may be waiting for a login that a person makes by the harness itself.
+                _ = looks.tick() => self.look_at_doubtful().await,
+            }
+        }
+    }
+
+    /// Looks at the logins of those out of use.
+    async fn look_at_doubtful(&mut self) {
+        let now = Timestamp::now();
+        let out = |record: &&Record| !record.status.state.is_usable(now);
+        let doubtful: Vec<CredentialId> = self.registry.records().filter(out).map(|r| r.id.clone()).collect();
+        for id in doubtful {
+            self.look(&id).await;
         }
     }
 
     // A reply nobody waits for any more is not an error: the caller went away.
     async fn handle(&mut self, command: CredentialCommand) {
         match command {
-            CredentialCommand::Probed { id, generation, outcome, reply } => {
-                let _ = reply.send(self.probed(&id, generation, outcome).await);
-            }
+            CredentialCommand::Probed { id, outcome } => self.probed(id, outcome).await,
+            CredentialCommand::Refreshed { id, outcome } => self.refreshed(&id, outcome).await,
+            CredentialCommand::LookAtLeases => self.look_at_leases(),
+            CredentialCommand::Verify { ids } => self.verify(ids).await,
             CredentialCommand::Request { request, actor, reply } => {
                 self.request(request, &actor, reply).await;
             }
             CredentialCommand::Take { id, reply } => {
                 let _ = reply.send(self.take(&id).await);
+            }
+            CredentialCommand::Turn { id, reply } => {
+                let _ = reply.send(self.turn(&id));
             }
             CredentialCommand::Pool { reply } => {
                 let _ = reply.send(self.pool().await);
@@ -116,12 +164,7 @@ impl Actor {
     }
 
     async fn pool(&mut self) -> Pool {
-        let now = Timestamp::now();
-        let out = |record: &&Record| !record.status.state.is_usable(now);
-        let doubtful: Vec<CredentialId> = self.registry.records().filter(out).map(|r| r.id.clone()).collect();
-        for id in doubtful {
-            self.look(&id).await;
-        }
+        self.look_at_doubtful().await;
         let member = |record: &Record| Member {
             status: record.status.clone(),
             renew: self.renew(record),
@@ -137,38 +180,62 @@ impl Actor {
             return false;
         }
         let Ok(secret) = self.vault.load(&record.id) else { return true };
-        let of_provider =
-            self.catalog.definitions().filter(|d| d.provider.as_deref() == Some(record.id.provider()));
-        let mut uses = of_provider.filter_map(|definition| definition.credential.key_use(&secret));
+        let mut uses =
+            self.harnesses(&record.id).filter_map(|definition| definition.credential.key_use(&secret));
         !uses.any(|how| how.subscription)
     }
 
     /// Looks at the login again and keeps what changed. Returns whether something did.
     pub(super) async fn look(&mut self, id: &CredentialId) -> bool {
-        let Some(seen) = self.registry.get(id).map(|record| self.fingerprint(&record.id, &record.source))
+        let Some(record) = self.registry.get(id) else { return false };
+        let seen = self.fingerprint(&record.id, &record.source);
+        if record.seen == seen {
+            return false;
+        }
+        let account = match self.tokens(record) {
+            // It is being written just now, and will be looked at again.
+            Some(Err(TokensError::Partial { .. })) => return false,
+            Some(Ok(tokens)) => tokens.facts.account,
+            Some(Err(_)) | None => None,
+        };
+        let Some((record, change)) =
+            self.registry.look(id, Sighting { seen, account, host: machine::host() })
         else {
             return false;
         };
-        match self.registry.look(id, seen) {
-            Some(record) => {
-                self.keep(&record, "changed", "its login was written anew", "daemon").await;
-                true
+        match change {
+            Change::Login => self.keep(&record, "changed", "its login was written anew", "daemon").await,
+            Change::Account { from, to } => {
+                let message =
+                    format!("its account changed from {from} to {to}: nothing is known of that one");
+                self.keep(&record, "account_changed", &message, "daemon").await;
             }
-            None => false,
         }
+        true
+    }
+
+    /// What its login says, where the harness's definition knows how to read it. One look; blocks for a small file.
+    pub(super) fn tokens(&self, record: &Record) -> Option<Result<Tokens, TokensError>> {
+        let Source::Home { dir } = &record.source else { return None };
+        let how = self.harnesses(&record.id).find_map(|definition| definition.credential.login.as_ref())?;
+        Some(tokens::read_once(how, dir))
     }
 
     pub(super) fn fingerprint(&self, id: &CredentialId, source: &Source) -> Fingerprint {
         match source {
-            Source::Home { dir } => Fingerprint::of(dir, &self.login_files(id.provider())),
+            Source::Home { dir } => Fingerprint::of(dir, &self.login_files(id)),
             Source::Key => Fingerprint::of(Path::new(""), &[]),
         }
     }
 
-    /// The files that hold a login of this provider, by the definitions of its harnesses.
-    pub(super) fn login_files(&self, provider: &str) -> Vec<String> {
-        let of_provider = self.catalog.definitions().filter(|d| d.provider.as_deref() == Some(provider));
-        of_provider.flat_map(|definition| definition.credential.login_files.iter().cloned()).collect()
+    /// The harnesses that run on accounts of a credential's provider.
+    pub(super) fn harnesses<'a>(&'a self, id: &'a CredentialId) -> impl Iterator<Item = &'a Arc<Definition>> {
+        self.catalog.definitions().filter(|definition| definition.provider.as_deref() == Some(id.provider()))
+    }
+
+    /// The files that hold its login, by the definitions of those.
+    fn login_files(&self, id: &CredentialId) -> Vec<String> {
+        self.harnesses(id).flat_map(|definition| definition.credential.login_files.iter().cloned()).collect()
     }
 
     pub(super) fn unknown(&self, id: &CredentialId) -> CredentialError {
@@ -254,7 +321,9 @@ mod tests {
         let journal = Journal::open(dir, Options::default()).unwrap();
         let documents = journal.desk().ask(|r| r.documents(DocumentKind::Credential)).await.unwrap();
         let catalog = Arc::new(Catalog::builtin().unwrap());
-        let credentials = Actor::start(&documents, Vault::new(dir.join("keys")), catalog, journal.writer());
+        let http = Http::from_env(|_| None);
+        let credentials =
+            Actor::start(&documents, Vault::new(dir.join("keys")), catalog, journal.writer(), http);
         Room { _journal: journal, credentials }
     }
 
@@ -296,7 +365,7 @@ mod tests {
         room.kill("openai/work").await;
         let shown = room.show("openai/work").await;
         assert_eq!((shown.state.as_str(), shown.generation), ("needs_login", 1));
-        assert!(shown.repair.unwrap().contains("codex login"));
+        assert!(shown.repair.unwrap().contains("posthouse login openai/work"));
         drop(room);
         let room = open(state.path()).await;
         assert_eq!(room.show("openai/work").await.state, "needs_login");

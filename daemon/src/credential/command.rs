@@ -10,7 +10,9 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::id::CredentialId;
+use super::lease::Turn;
 use super::probe::Outcome;
+use super::refresh::RefreshError;
 use super::state::{CredentialState, CredentialStatus, Proof};
 
 /// Where the room takes commands; bounded. Counts beside that what it kept of credentials, so that others notice.
@@ -36,13 +38,20 @@ pub enum CredentialCommand {
         /// The answer.
         reply: oneshot::Sender<Result<CredentialResponse, CredentialError>>,
     },
-    /// A run is about to start on it: how is it handed over? Looks at the login again first, so that a repair made
+    /// How is it handed over? Looks at the login again first, so that a repair made
     /// since is noticed.
     Take {
         /// Which.
         id: CredentialId,
         /// The answer.
         reply: oneshot::Sender<Result<Taken, CredentialError>>,
+    },
+    /// A run that was given it is about to start: when may it?
+    Turn {
+        /// Which.
+        id: CredentialId,
+        /// The answer.
+        reply: oneshot::Sender<Turn>,
     },
     /// What is known of every credential now. Looks at the logins of those out of use first.
     Pool {
@@ -69,17 +78,27 @@ pub enum CredentialCommand {
         /// When.
         at: Timestamp,
     },
+    /// Several may have been blamed for what was not their fault: where their provider can be asked about them, it is.
+    Verify {
+        /// Which.
+        ids: Vec<CredentialId>,
+    },
     /// A probe came to its end.
     Probed {
         /// Of which.
         id: CredentialId,
-        /// Its generation when it was asked about.
-        generation: u64,
         /// What it showed.
         outcome: Outcome,
-        /// Who waits for it.
-        reply: oneshot::Sender<Result<CredentialResponse, CredentialError>>,
     },
+    /// A login of Posthouse's own was refreshed, or was not.
+    Refreshed {
+        /// Which.
+        id: CredentialId,
+        /// Whether it was.
+        outcome: Result<(), RefreshError>,
+    },
+    /// Was a login written anew that starts wait for?
+    LookAtLeases,
     /// A session began or ceased to run on it.
     Use {
         /// Which.

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use ureq::Agent;
 use ureq::http::{self, HeaderValue, Method};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
+use super::skew::Skew;
 use crate::failover::observation::Headers;
 
 /// How long a request may take in all, from looking up the name to the end of the body.
@@ -32,6 +33,7 @@ pub struct Http {
     agent: Result<Agent, RootsError>,
     roots: Option<PathBuf>,
     slots: Arc<Semaphore>,
+    skew: watch::Sender<Option<Skew>>,
 }
 
 /// What is asked for.
@@ -53,6 +55,12 @@ impl Request {
     /// A `GET` without headers.
     pub fn get(url: impl Into<String>) -> Self {
         Self { method: Method::GET, url: url.into(), headers: Vec::new(), body: None, deadline: DEADLINE }
+    }
+
+    /// A `POST` of a JSON document.
+    pub fn post_json(url: impl Into<String>, body: impl Into<SecretString>) -> Self {
+        Self { method: Method::POST, body: Some(body.into()), ..Self::get(url) }
+            .header("content-type", "application/json".to_owned())
     }
 
     /// With one more header.
@@ -123,7 +131,7 @@ impl Http {
     pub fn from_env(get: impl Fn(&str) -> Option<OsString>) -> Self {
         let roots = get(ROOTS).filter(|value| !value.is_empty()).map(PathBuf::from);
         let agent = roots.as_deref().map_or(Ok(RootCerts::WebPki), read_roots).map(agent);
-        Self { agent, roots, slots: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { agent, roots, slots: Arc::new(Semaphore::new(AT_ONCE)), skew: watch::Sender::new(None) }
     }
 
     /// Where the trusted roots come from, for people.
@@ -136,6 +144,12 @@ impl Http {
             Some(path) => format!("those in {} (SSL_CERT_FILE)", path.display()),
             None => "the built-in ones (Mozilla's)".to_owned(),
         })
+    }
+
+    /// How far this host's clock was from that of whoever answered last; of this and of every clone.
+    #[must_use]
+    pub fn skew(&self) -> Option<Skew> {
+        self.skew.borrow().clone()
     }
 
     /// Makes one request on a thread for blocking work. Dropping the future leaves the request to its deadline.
@@ -160,7 +174,11 @@ impl Http {
                 .unwrap_or_else(|e| Err(HttpError::Unreached { host: host.clone(), why: e.to_string() }))
         };
         // The agent keeps the deadline itself; this one is for what it can't stop, such as looking up a name.
-        tokio::time::timeout(deadline, asked).await.unwrap_or_else(|_| Err(late()))
+        let answer = tokio::time::timeout(deadline, asked).await.unwrap_or_else(|_| Err(late()))?;
+        if let Some(skew) = Skew::of(&host, &answer) {
+            self.skew.send_replace(Some(skew));
+        }
+        Ok(answer)
     }
 }
 
@@ -265,6 +283,19 @@ mod tests {
         let answer = plain().send(Request::get(url)).await.unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (302, "yes"));
         assert_eq!(answer.headers.get("date"), Some("today"));
+    }
+
+    #[tokio::test]
+    async fn the_clock_of_who_answered_last_is_compared() {
+        let url = server(|stream| {
+            let head = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+        });
+        let http = plain();
+        assert_eq!(http.skew(), None);
+        http.clone().send(Request::get(url)).await.unwrap();
+        let skew = http.skew().unwrap();
+        assert!(skew.host == "127.0.0.1" && skew.exceeds(Duration::from_hours(24)), "{skew:?}");
     }
 
     #[tokio::test]

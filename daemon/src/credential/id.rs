@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use posthouse_protocol::provider;
 use serde::{Deserialize, Serialize};
 
 /// Longest name, in bytes.
@@ -40,7 +41,7 @@ impl CredentialId {
     pub fn new(provider: &str, alias: &str) -> Result<Self, NameError> {
         check_name("provider", provider)?;
         check_name("alias", alias)?;
-        Ok(Self { provider: canonical_provider(provider), alias: alias.to_owned() })
+        Ok(Self { provider: provider::canonical(provider), alias: alias.to_owned() })
     }
 
     /// Whose account it is.
@@ -82,19 +83,6 @@ impl TryFrom<String> for CredentialId {
 impl From<CredentialId> for String {
     fn from(id: CredentialId) -> Self {
         id.to_string()
-    }
-}
-
-/// The provider that people mean when they name a harness instead; any other name in lower case.
-#[must_use]
-pub fn canonical_provider(name: &str) -> String {
-    let name = name.to_ascii_lowercase();
-    match name.as_str() {
-        "codex" => "openai".to_owned(),
-        "claude" => "anthropic".to_owned(),
-        "gemini" => "google".to_owned(),
-        "grok" => "xai".to_owned(),
-        _ => name,
     }
 }
 

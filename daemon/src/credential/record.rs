@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::id::CredentialId;
 use super::login::Fingerprint;
-use super::state::CredentialStatus;
+use super::login_flow::Begun;
+use super::state::{CredentialState, CredentialStatus};
+use super::tokens::Account;
 
 /// One credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +29,42 @@ pub struct Record {
     /// What its login looked like when that was found out.
     #[serde(default)]
     pub seen: Fingerprint,
+    /// Whose that login was, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// The machine on which that login turned up. Providers end logins that move between machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// A login that was begun and of whose end nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Begun>,
+    /// Before this time the provider is asked for no device code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_after: Option<Timestamp>,
+}
+
+impl Record {
+    /// There is a new login of the same account: nothing is known of it, but for a cooldown, which is the account's.
+    pub fn renew(&mut self) {
+        let state = match &self.status.state {
+            CredentialState::Cooling { why, unproven, .. } if *unproven && why.class.is_auth() => {
+                CredentialState::Unknown
+            }
+            cooling @ CredentialState::Cooling { .. } => cooling.clone(),
+            _ => CredentialState::Unknown,
+        };
+        self.begin_anew(state);
+    }
+
+    /// It is another account's now: nothing is known of that one.
+    pub fn change_hands(&mut self) {
+        self.begin_anew(CredentialState::Unknown);
+    }
+
+    fn begin_anew(&mut self, state: CredentialState) {
+        self.status = self.status.clone().into_next(state);
+        self.renewals = self.renewals.saturating_add(1);
+    }
 }
 
 /// Where a login or key is.

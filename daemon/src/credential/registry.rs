@@ -8,9 +8,35 @@ use super::id::CredentialId;
 use super::login::Fingerprint;
 use super::record::{Record, Source};
 use super::state::{CredentialState, CredentialStatus, Proof};
+use super::tokens::Account;
 
 /// A use after which a proof is renewed at the earliest, in seconds: every turn proves anew, the journal need not know.
 const PROOF_WORTH_KEEPING: i64 = 300;
+
+/// A look at a login.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sighting {
+    /// What its files look like.
+    pub seen: Fingerprint,
+    /// Whose it is, where it says so.
+    pub account: Option<Account>,
+    /// The machine it was looked at on.
+    pub host: Option<String>,
+}
+
+/// What is new about a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It was written anew: refreshed by its harness, or made anew by a person.
+    Login,
+    /// It is another account's now.
+    Account {
+        /// Whose it was.
+        from: Account,
+        /// Whose it is.
+        to: Account,
+    },
+}
 
 /// The credentials by name.
 #[derive(Debug, Default)]
@@ -47,7 +73,7 @@ impl Registry {
         id: CredentialId,
         source: Source,
         base_url: Option<String>,
-        seen: Fingerprint,
+        sighting: Sighting,
     ) -> Record {
         let (status, renewals) = match self.records.get(&id) {
             Some(record) => {
@@ -55,9 +81,29 @@ impl Registry {
             }
             None => (CredentialStatus::new(), 0),
         };
-        let record = Record { id: id.clone(), source, base_url, status, renewals, seen };
+        let Sighting { seen, account, host } = sighting;
+        let record = Record {
+            id: id.clone(),
+            source,
+            base_url,
+            status,
+            renewals,
+            seen,
+            account,
+            host,
+            begun: None,
+            // That is the provider's, and not of this login.
+            device_after: self.records.get(&id).and_then(|record| record.device_after),
+        };
         self.records.insert(id, record.clone());
         record
+    }
+
+    /// Changes what is noted beside the state.
+    pub fn change(&mut self, id: &CredentialId, change: impl FnOnce(&mut Record)) -> Option<Record> {
+        let record = self.records.get_mut(id)?;
+        change(record);
+        Some(record.clone())
     }
 
     /// Forgets one.
@@ -66,23 +112,33 @@ impl Registry {
     }
 
     /// A login was looked at: if it changed since it was found dead, nothing is known of it any more. A cooldown is
-    /// about the account and survives a new login.
-    pub fn look(&mut self, id: &CredentialId, now_seen: Fingerprint) -> Option<Record> {
+    /// about the account and survives a new login of the same one; of another account nothing is known.
+    pub fn look(&mut self, id: &CredentialId, now: Sighting) -> Option<(Record, Change)> {
         let record = self.records.get_mut(id)?;
-        if record.seen == now_seen {
+        if record.seen == now.seen {
             return None;
         }
-        record.seen = now_seen;
+        record.seen = now.seen;
+        record.host = now.host;
+        let before = record.account.clone();
+        if now.account.is_some() {
+            record.account = now.account;
+        }
+        let change = match (before, &record.account) {
+            (Some(from), Some(to)) if from.mark != to.mark => Change::Account { from, to: to.clone() },
+            _ => Change::Login,
+        };
         let dead = match &record.status.state {
             CredentialState::NeedsLogin { .. } | CredentialState::Disabled { .. } => true,
             CredentialState::Cooling { why, unproven, .. } => *unproven && why.class.is_auth(),
             _ => false,
         };
-        if dead {
-            record.status = record.status.clone().into_next(CredentialState::Unknown);
-            record.renewals = record.renewals.saturating_add(1);
+        match change {
+            Change::Account { .. } => record.change_hands(),
+            Change::Login if dead => record.renew(),
+            Change::Login => {}
         }
-        Some(record.clone())
+        Some((record.clone(), change))
     }
 
     /// Charges a failure, unless the credential changed since the request was made. A cooldown never gets shorter.
@@ -159,32 +215,70 @@ mod tests {
 
     fn registry() -> Registry {
         let mut registry = Registry::default();
-        registry.add(id(), Source::Key, None, Fingerprint::default());
+        registry.add(id(), Source::Key, None, Sighting::default());
         registry
     }
 
-    fn seen() -> Fingerprint {
+    fn seen() -> Sighting {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("a"), "").unwrap();
-        Fingerprint::of(home.path(), &["a".to_owned()])
+        Sighting { seen: Fingerprint::of(home.path(), &["a".to_owned()]), ..Sighting::default() }
+    }
+
+    fn of(mark: &str, login: Sighting) -> Sighting {
+        Sighting { account: Some(Account { mark: mark.to_owned(), shown: format!("{mark}…") }), ..login }
     }
 
     #[test]
     fn a_new_login_ends_a_death_but_not_a_cooldown() {
         let mut registry = registry();
         registry.charge(&id(), 0, CredentialState::NeedsLogin { why: why(Class::TokenRevoked) }).unwrap();
-        assert_eq!(registry.look(&id(), Fingerprint::default()), None, "nothing changed");
-        let after = registry.look(&id(), seen()).unwrap();
+        assert_eq!(registry.look(&id(), Sighting::default()), None, "nothing changed");
+        let (after, change) = registry.look(&id(), seen()).unwrap();
+        assert_eq!(change, Change::Login);
         assert_eq!((after.status.generation, after.status.state), (2, CredentialState::Unknown));
         let spent = CredentialState::Cooling { until: at(100), why: why(Class::QuotaReset), unproven: false };
         registry.charge(&id(), 2, spent.clone()).unwrap();
-        assert_eq!(registry.look(&id(), Fingerprint::default()).unwrap().status.state, spent);
+        assert_eq!(registry.look(&id(), Sighting::default()).unwrap().0.status.state, spent);
+    }
+
+    #[test]
+    fn file_changed_by_the_harness_is_adopted() {
+        let mut registry = Registry::default();
+        registry.add(id(), Source::Key, None, of("a", Sighting::default()));
+        let spent = CredentialState::Cooling { until: at(100), why: why(Class::QuotaReset), unproven: false };
+        registry.charge(&id(), 0, spent.clone()).unwrap();
+        let (refreshed, change) = registry.look(&id(), of("a", seen())).unwrap();
+        assert_eq!((change, &refreshed.status.state, refreshed.renewals), (Change::Login, &spent, 0));
+        let (unsaid, change) = registry.look(&id(), Sighting::default()).unwrap();
+        assert_eq!((change, unsaid.account.unwrap().mark), (Change::Login, "a".to_owned()));
+        let (other, change) = registry.look(&id(), of("b", seen())).unwrap();
+        assert!(matches!(change, Change::Account { from, to } if from.mark == "a" && to.mark == "b"));
+        assert_eq!(
+            (other.status.state, other.renewals),
+            (CredentialState::Unknown, 1),
+            "a cooldown is the account's"
+        );
+    }
+
+    #[test]
+    fn logging_in_anew_ends_a_death_but_not_the_accounts_cooldown() {
+        let mut registry = registry();
+        let spent = CredentialState::Cooling { until: at(100), why: why(Class::QuotaReset), unproven: false };
+        registry.charge(&id(), 0, spent.clone()).unwrap();
+        let after = registry.change(&id(), Record::renew).unwrap();
+        assert_eq!((after.status.generation, &after.status.state, after.renewals), (2, &spent, 1));
+        let doubted =
+            CredentialState::Cooling { until: at(200), why: why(Class::AuthAmbiguous), unproven: true };
+        registry.charge(&id(), 2, doubted).unwrap();
+        let after = registry.change(&id(), Record::renew).unwrap();
+        assert_eq!(after.status.state, CredentialState::Unknown);
     }
 
     #[test]
     fn blame_of_an_earlier_generation_is_dropped() {
         let mut registry = registry();
-        registry.add(id(), Source::Key, None, Fingerprint::default());
+        registry.add(id(), Source::Key, None, Sighting::default());
         let dead = CredentialState::NeedsLogin { why: why(Class::InvalidKey) };
         assert_eq!(registry.charge(&id(), 0, dead.clone()), None);
         assert!(registry.charge(&id(), 1, dead).is_some());

@@ -1,9 +1,11 @@
 //! What people ask of credentials: add, list, show, check, remove.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use posthouse_protocol::payload::{Credential, CredentialInfo, CredentialResponse, CredentialSource};
+use posthouse_protocol::Later;
+use posthouse_protocol::payload::{
+    Credential, CredentialInfo, CredentialResponse, CredentialSource, LoginInfo,
+};
 use secrecy::SecretString;
 
 use super::actor::Actor;
@@ -11,9 +13,10 @@ use super::check::Reply;
 use super::command::CredentialError;
 use super::id::CredentialId;
 use super::record::{Record, Source};
+use super::registry::Sighting;
 use super::repair;
 use super::state::CredentialState;
-use crate::harness::definition::Definition;
+use crate::machine;
 
 impl Actor {
     /// Answers at once, but for CHECK, which takes its time beside the room.
@@ -44,6 +47,10 @@ impl Actor {
                 Err(why) => Err(why),
             },
             Credential::Check { name } => return self.check(&name, reply).await,
+            Credential::Login { name, home, device } => self.begin_login(&name, home, device, actor).await,
+            Credential::LoginEnded { name, device, failed, said } => {
+                self.end_login(&name, device, failed, &said, actor).await
+            }
             Credential::Remove { name } => match read(&name) {
                 Ok(id) => self.remove(&id, actor).await,
                 Err(why) => Err(why),
@@ -53,7 +60,7 @@ impl Actor {
         let _ = reply.send(answer);
     }
 
-    async fn add(
+    pub(super) async fn add(
         &mut self,
         id: CredentialId,
         source: CredentialSource,
@@ -74,7 +81,12 @@ impl Actor {
             }
         };
         let seen = self.fingerprint(&id, &source);
-        let record = self.registry.add(id.clone(), source, base_url, seen);
+        let sighting = Sighting { seen, account: None, host: machine::host() };
+        let mut record = self.registry.add(id.clone(), source, base_url, sighting);
+        if let Some(Ok(tokens)) = self.tokens(&record) {
+            let account = tokens.facts.account;
+            record = self.registry.change(&id, |record| record.account = account).unwrap_or(record);
+        }
         self.keep(&record, "added", "it was registered", actor).await;
         self.one(&id, Some(format!("registered {id}; use it in a route as {}", self.example(&id))))
     }
@@ -169,7 +181,24 @@ impl Actor {
             proven_at,
             sessions: self.registry.users(&record.id),
             repair: self.repair(record),
+            login: Later(self.login_info(record)),
+            verified_by: Later(match state {
+                CredentialState::Valid { proof, .. } => Some(proof.as_str().to_owned()),
+                _ => None,
+            }),
         }
+    }
+
+    /// What its login says of itself, if it can be read just now.
+    fn login_info(&self, record: &Record) -> Option<LoginInfo> {
+        let facts = self.tokens(record)?.ok()?.facts;
+        Some(LoginInfo {
+            account: facts.account.map(|account| account.shown),
+            plan: facts.plan,
+            expires_at: facts.expires.and_then(|at| u64::try_from(at.as_millisecond()).ok()),
+            renewable: facts.renewable,
+            host: record.host.clone(),
+        })
     }
 
     fn repair(&self, record: &Record) -> Option<String> {
@@ -184,18 +213,14 @@ impl Actor {
     /// The exact command that makes a new login or key.
     pub(super) fn renew(&self, record: &Record) -> Option<String> {
         match &record.source {
-            Source::Home { dir } => {
-                let by_provider = |d: &&Arc<Definition>| d.provider.as_deref() == Some(record.id.provider());
-                let definition = self.catalog.definitions().find(by_provider)?;
-                repair::login(definition, dir, repair::headless(|name| std::env::var_os(name)))
-            }
+            Source::Home { .. } => self.logs_in(&record.id).map(|_| repair::login(&record.id)),
             Source::Key => Some(repair::key(&record.id)),
         }
     }
 
     fn example(&self, id: &CredentialId) -> String {
-        let by_provider = self.catalog.definitions().find(|d| d.provider.as_deref() == Some(id.provider()));
-        format!("{}@{id}", by_provider.map_or("HARNESS", |definition| definition.name.as_str()))
+        let first = self.harnesses(id).next();
+        format!("{}@{id}", first.map_or("HARNESS", |definition| definition.name.as_str()))
     }
 }
 

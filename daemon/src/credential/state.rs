@@ -67,6 +67,18 @@ pub enum Proof {
     Refresh,
 }
 
+impl Proof {
+    /// The word used in the journal and in `--json`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::Use => "use",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
 /// Why a credential is not usable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {

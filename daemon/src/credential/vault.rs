@@ -66,6 +66,11 @@ impl Vault {
         }
     }
 
+    /// The home directory of a login that is made through Posthouse.
+    pub fn login_home(&self, id: &CredentialId) -> PathBuf {
+        self.folder(id).join("login")
+    }
+
     /// The home directory that goes with a key.
     pub fn home(&self, id: &CredentialId) -> PathBuf {
         self.folder(id).join("home")

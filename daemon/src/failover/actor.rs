@@ -8,7 +8,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use posthouse_protocol::payload::Trouble;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -20,23 +19,25 @@ use super::decide::Move;
 use super::drift::shelf::Shelf;
 use super::drift::{self, redact::redact};
 use super::failure::Verdict;
+use super::kept::Kept;
 use super::ledger::{Known, Ledger, Scene, Told};
-use super::pool::{Mark, Pool, Reach};
+use super::pool::{Pool, Reach};
 use super::route::{Cost, Mount, Route};
 use super::stagger::stagger;
 use crate::clock::Clock;
 use crate::credential::command::{Access, CredentialCommand, Credentials, Taken};
 use crate::credential::id::CredentialId;
+use crate::credential::lease::Turn;
 use crate::credential::state::{CredentialState, Proof};
 use crate::harness::catalog::Catalog;
 use crate::harness::home;
 use crate::harness::launch::Presentation;
-use crate::journal::{
-    Document, DocumentKey, DocumentKind, DocumentValue, Done, Durability, EventData, EventKind, NewEvent, Op,
-    Subject, Writer,
-};
+use crate::journal::{Document, Done, Durability, EventData, EventKind, NewEvent, Op, Subject, Writer};
 
+mod freed;
 mod homeward;
+mod keeping;
+mod keying;
 mod routes;
 mod telling;
 
@@ -44,13 +45,6 @@ mod telling;
 const QUEUE: usize = 256;
 /// Most characters of an observation that a decision's event quotes.
 const QUOTE: usize = 300;
-
-/// A mark as the journal keeps it.
-#[derive(Serialize, Deserialize)]
-struct KeptMark {
-    reach: Reach,
-    mark: Mark,
-}
 
 /// Owns the ledger.
 #[derive(Debug)]
@@ -67,10 +61,13 @@ pub struct Actor {
     reopened: watch::Sender<u64>,
     /// Which login each session's run was started on, and how often that was renewed before.
     started: BTreeMap<String, (CredentialId, u64)>,
+    /// Where helpers report. Weak, so that the room ends with those who ask it.
+    desk: mpsc::WeakSender<FailoverCommand>,
 }
 
 impl Actor {
-    /// Starts it with what the journal kept: documents of [`DocumentKind::Cooldown`] and [`DocumentKind::Route`].
+    /// Starts it with what the journal kept: documents of [`DocumentKind::Cooldown`](crate::journal::DocumentKind) and
+    /// [`DocumentKind::Route`](crate::journal::DocumentKind).
     pub fn start(
         cooldowns: &[Document],
         routes: &[Document],
@@ -80,11 +77,12 @@ impl Actor {
         clock: Clock,
         shelf: Shelf,
     ) -> Failover {
-        let kept = cooldowns.iter().filter_map(|document| document.value.parse::<KeptMark>().ok());
-        let ledger = Ledger::new(super::decide::Policy::default(), kept.map(|kept| (kept.reach, kept.mark)));
+        let kept = cooldowns.iter().filter_map(|document| document.value.parse::<Kept>().ok());
+        let ledger = Ledger::new(super::decide::Policy::default(), kept);
         let owner = nix::unistd::getuid().as_raw();
         let zone = TimeZone::system();
         let (reopened, watched) = watch::channel(0);
+        let (sender, receiver) = mpsc::channel(QUEUE);
         let actor = Self {
             ledger,
             credentials,
@@ -97,8 +95,8 @@ impl Actor {
             routes: Routes::new(routes),
             reopened,
             started: BTreeMap::new(),
+            desk: sender.downgrade(),
         };
-        let (sender, receiver) = mpsc::channel(QUEUE);
         tokio::spawn(actor.run(receiver));
         Failover { commands: sender, reopened: watched }
     }
@@ -131,6 +129,16 @@ impl Actor {
                 let _ = reply.send(self.report(&report).await);
             }
             FailoverCommand::TurnDone { session, mount } => self.turn_done(&session, mount.as_ref()).await,
+            FailoverCommand::Adopted { session, credential, renewals } => {
+                self.runs_on(&session, &credential, renewals).await;
+            }
+            FailoverCommand::Key { request, reply } => self.key(*request, reply).await,
+            FailoverCommand::KeyAfterCheck { request, reply } => {
+                let _ = reply.send(self.key_after_check(&request).await);
+            }
+            FailoverCommand::Freed { session, route, mount, run, reply } => {
+                let _ = reply.send(self.freed(&session, &route, &mount, &run).await);
+            }
             FailoverCommand::Homeward { session, route, mount, reply } => {
                 let _ = reply.send(self.homeward(&session, &route, &mount).await);
             }
@@ -205,22 +213,31 @@ impl Actor {
         };
         self.decision(report, &words(&told), Some(&told)).await;
         self.charge(&told, &pool).await;
-        let trouble = self.trouble(&told);
+        self.follow(&report.session, route, &told, now).await
+    }
+
+    /// What a session is to do after a decision.
+    async fn follow(&mut self, session: &str, route: &Route, told: &Told, now: Timestamp) -> Instruction {
+        let trouble = self.trouble(told);
         match &told.decision.action {
             Move::Nothing => Instruction::Stay { trouble: told.failure.class.is_auth().then_some(trouble) },
+            // What a person mends by a login is gone on with; what the request itself is at fault for is not.
+            Move::Surface if told.decision.charge.is_some() || told.failure.class.is_auth() => {
+                Instruction::Stuck { trouble }
+            }
             Move::Surface => Instruction::Stay { trouble: Some(trouble) },
             Move::Wait { until } => Instruction::Retry { wait: wait(*until, now), trouble },
             Move::Park { until } => {
-                self.leave(&report.session).await;
-                let wait = stagger(&report.session, wait(*until, now));
+                self.leave(session).await;
+                let wait = stagger(session, wait(*until, now));
                 Instruction::Park(Parking { until: Some(*until), wait: Some(wait), trouble })
             }
             Move::Rotate { to } | Move::NextMount { to } => {
-                self.leave(&report.session).await;
-                match self.assign(&report.session, route, to.clone(), Some(trouble.clone())).await {
+                self.leave(session).await;
+                match self.assign(session, route, to.clone(), Some(trouble.clone())).await {
                     Ok(assignment) => Instruction::Move(assignment),
                     Err(why) => {
-                        tracing::error!(session = report.session, "failed to {why}");
+                        tracing::error!(session, "failed to {why}");
                         Instruction::Stay { trouble: Some(trouble) }
                     }
                 }
@@ -295,6 +312,9 @@ impl Actor {
             for reach in &mended.marks {
                 self.keep_mark(reach).await;
             }
+            if mended.struck {
+                self.keep_strikes(&mount.credential).await;
+            }
             if mended.opened || !mended.marks.is_empty() {
                 self.reopen();
             }
@@ -315,10 +335,7 @@ impl Actor {
         trouble: Option<Trouble>,
     ) -> Result<Assignment, String> {
         let definition = self.catalog.get(&mount.harness).map_err(|e| e.to_string())?;
-        let (reply, answer) = oneshot::channel();
-        self.tell_credentials(CredentialCommand::Take { id: mount.credential.clone(), reply }).await;
-        let lost = |_| "take the credential: its room does not answer".to_owned();
-        let Taken { renewals, access } = answer.await.map_err(lost)?.map_err(|e| e.to_string())?;
+        let Taken { renewals, access } = self.taken(&mount.credential).await?;
         let presentation = match access {
             Access::Home(dir) => Presentation::Home(dir),
             Access::Key { secret, base_url, home } => {
@@ -326,10 +343,31 @@ impl Actor {
                 Presentation::Key { secret, base_url, home: Some(home) }
             }
         };
-        let id = mount.credential.clone();
+        let turn = self.turn(&mount.credential).await;
+        self.runs_on(session, &mount.credential, renewals).await;
+        let route = route.name().map(|_| route.clone());
+        Ok(Assignment { mount, presentation, trouble, route, renewals, turn })
+    }
+
+    /// The credential as a run uses it.
+    async fn taken(&self, id: &CredentialId) -> Result<Taken, String> {
+        let (reply, answer) = oneshot::channel();
+        self.tell_credentials(CredentialCommand::Take { id: id.clone(), reply }).await;
+        let lost = |_| "take the credential: its room does not answer".to_owned();
+        answer.await.map_err(lost)?.map_err(|e| e.to_string())
+    }
+
+    /// When a run may start on it.
+    async fn turn(&self, id: &CredentialId) -> Turn {
+        let (reply, answer) = oneshot::channel();
+        self.tell_credentials(CredentialCommand::Turn { id: id.clone(), reply }).await;
+        answer.await.unwrap_or_else(|_| Turn::now())
+    }
+
+    async fn runs_on(&mut self, session: &str, id: &CredentialId, renewals: u64) {
         self.started.insert(session.to_owned(), (id.clone(), renewals));
-        self.tell_credentials(CredentialCommand::Use { id, session: session.to_owned(), on: true }).await;
-        Ok(Assignment { mount, presentation, trouble, route: route.name().map(|_| route.clone()) })
+        let (id, session) = (id.clone(), session.to_owned());
+        self.tell_credentials(CredentialCommand::Use { id, session, on: true }).await;
     }
 
     /// The session no longer runs on what it was assigned.
@@ -347,28 +385,24 @@ impl Actor {
                 let message = told.decision.reason.sentence.clone();
                 let (id, state) = (credential.clone(), state.clone());
                 self.tell_credentials(CredentialCommand::Charge { id, generation, state, message }).await;
+                self.keep_strikes(credential).await;
             }
             Some(Charge::Mark { reach, .. }) => self.keep_mark(reach).await,
-            Some(Charge::Incident { provider, restored, .. }) => {
+            Some(Charge::Incident { provider, restored, alike, .. }) => {
                 self.keep_mark(&Reach::Provider(provider.clone())).await;
                 for id in restored {
                     let generation = pool.credentials.get(id).map_or(0, |entry| entry.status.generation);
                     let message = told.decision.reason.sentence.clone();
                     let (id, state) = (id.clone(), CredentialState::Unknown);
+                    self.keep_strikes(&id).await;
                     self.tell_credentials(CredentialCommand::Charge { id, generation, state, message }).await;
                 }
+                // Nobody is blamed on a suspicion, and nobody spared on one.
+                let last = told.decision.reason.mount.credential.clone();
+                let ids = alike.iter().cloned().chain([last]).collect();
+                self.tell_credentials(CredentialCommand::Verify { ids }).await;
             }
             None => {}
-        }
-    }
-
-    async fn keep_mark(&self, reach: &Reach) {
-        let Some(mark) = self.ledger.mark(reach) else { return };
-        let key = serde_json::to_string(reach).unwrap_or_default();
-        let kept = KeptMark { reach: reach.clone(), mark: mark.clone() };
-        if let Ok(value) = DocumentValue::of(&kept) {
-            let key = DocumentKey { kind: DocumentKind::Cooldown, owner: self.owner, key: key.into() };
-            self.commit(vec![Op::Put(Document { key, value })]).await;
         }
     }
 

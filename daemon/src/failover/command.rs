@@ -9,7 +9,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::observation::Observation;
 use super::route::{Mount, Route};
+use crate::credential::id::CredentialId;
+use crate::credential::lease::Turn;
 use crate::harness::launch::Presentation;
+use crate::session::command::Key;
 
 /// Where the failover actor takes commands; bounded. Counts beside that how often something became usable, for those
 /// who wait for that.
@@ -33,6 +36,15 @@ pub enum FailoverCommand {
         /// The answer.
         reply: oneshot::Sender<Choice>,
     },
+    /// A run of an earlier daemon goes on.
+    Adopted {
+        /// Its session.
+        session: String,
+        /// What it runs on.
+        credential: CredentialId,
+        /// How often that was made anew before the run had it.
+        renewals: u64,
+    },
     /// Something was seen that may be a failure, at a moment at which the session can be moved.
     Report {
         /// What, and of whom.
@@ -46,6 +58,33 @@ pub enum FailoverCommand {
         session: String,
         /// What it runs on; `None` for a session without a route.
         mount: Option<Mount>,
+    },
+    /// A harness asks for the key of its run.
+    Key {
+        /// Whose.
+        request: Box<KeyRequest>,
+        /// The answer; waits for the provider's where the harness asks again.
+        reply: oneshot::Sender<KeyAnswer>,
+    },
+    /// The provider was asked about the key that a harness asks for again.
+    KeyAfterCheck {
+        /// Whose.
+        request: Box<KeyRequest>,
+        /// The answer.
+        reply: oneshot::Sender<KeyAnswer>,
+    },
+    /// A session is stuck with a turn that failed: is there a way by now?
+    Freed {
+        /// The session.
+        session: String,
+        /// Its mounts.
+        route: Route,
+        /// What it runs on.
+        mount: Mount,
+        /// The run, for the event.
+        run: String,
+        /// Where it goes on, if there is.
+        reply: oneshot::Sender<Option<Assignment>>,
     },
     /// A session is between turns: is there a mount that it should go back to?
     Homeward {
@@ -109,6 +148,51 @@ pub struct FailureReport {
     pub observation: Observation,
 }
 
+/// A harness asks for the key of its run.
+#[derive(Clone, Debug)]
+pub struct KeyRequest {
+    /// The session.
+    pub session: String,
+    /// Its mounts.
+    pub route: Option<Route>,
+    /// What it runs on.
+    pub mount: Mount,
+    /// The run, for the event.
+    pub run: String,
+    /// It was given that key already, and asks because it was refused.
+    pub again: bool,
+}
+
+/// The key of a run.
+#[derive(Clone, Debug)]
+pub enum KeyAnswer {
+    /// Of what it runs on.
+    Same(Key),
+    /// Of what it runs on from now on.
+    Other {
+        /// The key.
+        key: Key,
+        /// What it runs on.
+        mount: Mount,
+        /// What is to be shown about it.
+        trouble: Trouble,
+    },
+    /// There is none.
+    None {
+        /// Why; completes "failed to …".
+        why: String,
+        /// What the session is to do about that, where it was decided.
+        then: Option<Instruction>,
+    },
+}
+
+impl KeyAnswer {
+    /// There is none, and nothing follows from that.
+    pub fn none(why: impl Into<String>) -> Self {
+        Self::None { why: why.into(), then: None }
+    }
+}
+
 /// What a session is to do about a report.
 #[derive(Clone, Debug)]
 pub enum Instruction {
@@ -116,6 +200,11 @@ pub enum Instruction {
     Stay {
         /// What is to be shown, if it matters to a person.
         trouble: Option<Trouble>,
+    },
+    /// Stay: nothing is usable, and nobody knows when something will be. When something is, ask again.
+    Stuck {
+        /// What is to be shown.
+        trouble: Trouble,
     },
     /// Stay on the mount, and try what failed again at this time.
     Retry {
@@ -163,6 +252,10 @@ pub struct Assignment {
     pub trouble: Option<Trouble>,
     /// The session's route as it is now, where it has a name.
     pub route: Option<Route>,
+    /// How often its login or key was made anew before.
+    pub renewals: u64,
+    /// When the run may start.
+    pub turn: Turn,
 }
 
 /// No mount is usable.

@@ -14,6 +14,7 @@ use super::charge::{Charge, doubled};
 use super::classify::classify;
 use super::decide::{DecideInput, Decision, Move, Policy, decide};
 use super::failure::{Class, Evidence, FailoverWhen, Failure, Verdict};
+use super::kept::Kept;
 use super::observation::Observation;
 use super::pool::{Attempts, Blame, Entry, Mark, Part, Pool, Reach, Seeker, Trial, Unusable};
 use super::route::{Mount, Route};
@@ -47,6 +48,8 @@ pub enum Homeward {
 pub struct Mended {
     /// Marks that are healed, to be journaled.
     pub marks: Vec<Reach>,
+    /// Whether the credential's failures are forgotten, to be journaled.
+    pub struck: bool,
     /// Whether others may use now what they could not before.
     pub opened: bool,
 }
@@ -100,15 +103,22 @@ pub struct Scene<'a> {
 }
 
 impl Ledger {
-    /// A ledger with the marks that the journal kept.
-    pub fn new(policy: Policy, marks: impl IntoIterator<Item = (Reach, Mark)>) -> Self {
-        Self { policy, marks: marks.into_iter().collect(), ..Self::default() }
+    /// A ledger with what the journal kept.
+    pub fn new(policy: Policy, kept: impl IntoIterator<Item = Kept>) -> Self {
+        let mut ledger = Self { policy, ..Self::default() };
+        for kept in kept {
+            match kept {
+                Kept::Mark { reach, mark } => drop(ledger.marks.insert(reach, mark)),
+                Kept::Strikes { credential, strikes } => drop(ledger.strikes.insert(credential, strikes)),
+            }
+        }
+        ledger
     }
 
     /// Everything a decision hangs on, as one value.
     pub fn pool(&self, known: BTreeMap<CredentialId, Known>) -> Pool {
         let entry = |(id, known): (CredentialId, Known)| {
-            let strikes = self.strikes.get(&id).copied().unwrap_or(0);
+            let strikes = self.strikes(&id);
             let Known { status, renew, metered, renewals } = known;
             (id, Entry { status, strikes, renew, metered, renewals })
         };
@@ -265,20 +275,15 @@ impl Ledger {
 
     /// What would be decided if a failure of this class were seen now with full evidence. Nothing is remembered.
     pub fn suppose(&self, scene: Scene<'_>, class: Class, pool: &Pool) -> Decision {
-        let failure = Failure {
-            class,
-            action: class.default_action(),
-            failover: if class.default_scope().is_some() { FailoverWhen::Now } else { FailoverWhen::Never },
-            scope: class.default_scope(),
-            model: None,
-            until: None,
-            evidence: Evidence::Typed,
-            corroborated: true,
-            rule: "supposed".to_owned(),
-        };
+        let failure = certain(class, "supposed");
         let mut attempts = Attempts::default();
         attempts.record(scene.mount, pool);
         decide(input(scene, &self.policy, &failure, None, &attempts, pool))
+    }
+
+    /// What is mounted was found out of use for this reason by asking its provider, while the session goes on.
+    pub fn refused(&mut self, scene: Scene<'_>, class: Class, pool: &Pool) -> Told {
+        self.decide(scene, certain(class, "asked"), Some(&scene.mount.credential), pool)
     }
 
     /// A turn ended well: its tries are over, and what it ran on works. Failures in a row are forgotten after the second.
@@ -295,7 +300,7 @@ impl Ledger {
                 self.mending.remove(&part);
             }
             match &part {
-                Part::Credential(id) if twice => drop(self.strikes.remove(id)),
+                Part::Credential(id) if twice => mended.struck = self.strikes.remove(id).is_some(),
                 Part::Credential(_) => {}
                 Part::Reach(reach) => {
                     let Some(mark) = self.marks.get_mut(reach).filter(|mark| mark.until <= now) else {
@@ -349,8 +354,28 @@ impl Ledger {
         self.marks.get(reach)
     }
 
+    /// How often a credential failed in a row.
+    pub fn strikes(&self, credential: &CredentialId) -> u32 {
+        self.strikes.get(credential).copied().unwrap_or(0)
+    }
+
     fn account(&mut self, session: &str) -> &mut Account {
         self.sessions.entry(session.to_owned()).or_default()
+    }
+}
+
+/// A failure that nobody has to be convinced of.
+fn certain(class: Class, rule: &str) -> Failure {
+    Failure {
+        class,
+        action: class.default_action(),
+        failover: if class.default_scope().is_some() { FailoverWhen::Now } else { FailoverWhen::Never },
+        scope: class.default_scope(),
+        model: None,
+        until: None,
+        evidence: Evidence::Typed,
+        corroborated: true,
+        rule: rule.to_owned(),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod command;
 pub mod decide;
 pub mod drift;
 pub mod failure;
+pub mod kept;
 pub mod ledger;
 pub mod observation;
 pub mod pool;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::credential::id::{CredentialId, canonical_provider};
+use posthouse_protocol::provider;
+
+use crate::credential::id::CredentialId;
 
 /// Something that was seen and may be a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,13 +74,13 @@ impl Observation {
     #[must_use]
     pub fn provider(&self) -> Option<String> {
         if let Some(provider) = &self.provider {
-            return Some(canonical_provider(provider));
+            return Some(provider::canonical(provider));
         }
         if let Some(credential) = &self.credential {
             return Some(credential.provider().to_owned());
         }
         matches!(self.harness.as_str(), "codex" | "claude" | "gemini")
-            .then(|| canonical_provider(&self.harness))
+            .then(|| provider::canonical(&self.harness))
     }
 }
 

@@ -25,6 +25,7 @@ use super::plane::{self, Plane};
 use super::share::{REST, Share};
 use super::verb::{self, Caller};
 use super::{roster, stamp};
+use crate::fail_point::{self, Point};
 use crate::post::command::{Departure, PostCommand};
 use crate::principal::Principal;
 
@@ -167,6 +168,7 @@ impl Active {
 
     async fn hand_over(&mut self, batch: &mut Vec<Frame>) {
         if !batch.is_empty() {
+            fail_point::at(Point::GateFrames).await;
             let messages = batch
                 .iter()
                 .filter(|frame| matches!(frame.header.kind, FrameType::Send | FrameType::ChannelMessage))

@@ -11,6 +11,7 @@ use super::roster::Roster;
 use super::share::Traffic;
 use crate::config::Limits;
 use crate::credential::command::Credentials;
+use crate::credential::http::Http;
 use crate::failover::command::FailoverCommand;
 use crate::harness::catalog::Catalog;
 use crate::holder::ancestry::Runs;
@@ -34,6 +35,7 @@ pub(super) struct House {
     pub(super) sessions: Sessions,
     pub(super) credentials: Credentials,
     pub(super) failover: mpsc::Sender<FailoverCommand>,
+    pub(super) http: Http,
     pub(super) catalog: Arc<Catalog>,
     pub(super) desk: journal::Desk,
     pub(super) journal: journal::Writer,

@@ -21,6 +21,7 @@ use super::closing::{Closing, LastWords};
 use super::handshake::Handshaking;
 use super::house::House;
 use super::peer::Peer;
+use crate::fail_point::{self, Point};
 use crate::holder::ancestry::Lineages;
 use crate::post::command::ConnId;
 use crate::sys;
@@ -119,6 +120,7 @@ pub(super) async fn accept(listener: Listener, house: Arc<House>, slots: Arc<Sem
             .and_then(|Stream::UdSocket(stream)| Ok((stream.peer_creds()?, UnixStream::from(stream))))
         {
             Ok((credentials, stream)) => {
+                fail_point::at(Point::GateAccept).await;
                 last += 1;
                 let peer = Peer::of(&credentials, &mut lineages);
                 welcome(ConnId(last), stream, peer, &house, &slots);

@@ -39,6 +39,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::config::Limits;
 use crate::credential::command::Credentials;
+use crate::credential::http::Http;
 use crate::failover::command::FailoverCommand;
 use crate::harness::catalog::Catalog;
 use crate::holder::ancestry;
@@ -68,6 +69,8 @@ pub struct Rooms {
     pub credentials: Credentials,
     /// Routes.
     pub failover: mpsc::Sender<FailoverCommand>,
+    /// Requests of the daemon's own.
+    pub http: Http,
     /// Harness definitions.
     pub catalog: Arc<Catalog>,
     /// Questions to the journal.
@@ -93,6 +96,7 @@ impl Gate {
             sessions: rooms.sessions,
             credentials: rooms.credentials,
             failover: rooms.failover,
+            http: rooms.http,
             catalog: rooms.catalog,
             desk: rooms.desk,
             journal: rooms.journal,

@@ -48,16 +48,29 @@ pub struct Outlet {
 pub(super) enum Parcel {
     /// Whole frames, lengths included.
     Frames(Bytes),
+    /// Somebody wants to know when everything before this is written.
+    Mark(Mark),
     /// The connection is to end; the violation, if there is one, is still to be told.
     End(Option<Box<Violation>>),
 }
 
-impl Parcel {
-    fn into_frames(self) -> Option<Bytes> {
-        match self {
-            Self::Frames(bytes) => Some(bytes),
-            Self::End(_) => None,
-        }
+/// Called once what came before it was taken by the peer's socket; dropped if that never happens.
+pub struct Mark(Box<dyn FnOnce() + Send>);
+
+impl Mark {
+    /// A mark that calls `written` on the connection's task: it must hand the news on and return at once.
+    pub fn new(written: impl FnOnce() + Send + 'static) -> Self {
+        Self(Box::new(written))
+    }
+
+    pub(super) fn reached(self) {
+        (self.0)();
+    }
+}
+
+impl std::fmt::Debug for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Mark")
     }
 }
 
@@ -108,6 +121,12 @@ impl Outbox {
         self.parcels.send(Parcel::Frames(chunk)).map_err(|_| PushError::Closed)
     }
 
+    /// Asks to be told when everything that was appended so far is written.
+    pub fn mark(&self, mark: Mark) {
+        // Of a connection that is gone nothing more is written.
+        let _ = self.parcels.send(Parcel::Mark(mark));
+    }
+
     /// Encodes one frame and appends it. Meant for the odd frame; streams of them are encoded together and pushed.
     pub fn push_frame(&self, frame: &Frame) -> Result<Result<(), PushError>, DecodeError> {
         let mut out = BytesMut::new();
@@ -152,12 +171,24 @@ impl Outbox {
 impl Outlet {
     /// The next chunk; `None` once all was taken and every [`Outbox`] is gone or one of them said the end.
     pub async fn next(&mut self) -> Option<Bytes> {
-        std::future::poll_fn(|cx| self.poll_parcel(cx)).await.and_then(Parcel::into_frames)
+        loop {
+            match std::future::poll_fn(|cx| self.poll_parcel(cx)).await? {
+                Parcel::Frames(bytes) => return Some(bytes),
+                Parcel::Mark(mark) => mark.reached(),
+                Parcel::End(_) => return None,
+            }
+        }
     }
 
     /// The next chunk if one is there already.
     pub fn try_next(&mut self) -> Option<Bytes> {
-        self.try_parcel().and_then(Parcel::into_frames)
+        loop {
+            match self.try_parcel()? {
+                Parcel::Frames(bytes) => return Some(bytes),
+                Parcel::Mark(mark) => mark.reached(),
+                Parcel::End(_) => return None,
+            }
+        }
     }
 
     /// The next parcel, for hand-written polling; none follows the end.
@@ -211,6 +242,18 @@ mod tests {
         assert_eq!(outlet.next().await.unwrap(), "first");
         assert_eq!(outlet.next().await.unwrap(), "last");
         assert_eq!((outlet.next().await, outlet.try_next()), (None, None));
+    }
+
+    #[tokio::test]
+    async fn a_mark_is_reached_behind_what_came_before_it() {
+        let (outbox, mut outlet) = outbox(Encoding::Json);
+        let (told, mut news) = mpsc::unbounded_channel();
+        outbox.push(Bytes::from_static(b"first")).unwrap();
+        outbox.mark(Mark::new(move || told.send(()).unwrap()));
+        assert_eq!(outlet.try_next().unwrap(), "first");
+        assert!(news.try_recv().is_err());
+        assert_eq!(outlet.try_next(), None);
+        assert!(news.try_recv().is_ok());
     }
 
     #[test]

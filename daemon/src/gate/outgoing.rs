@@ -8,7 +8,8 @@ use bytes::{Buf, Bytes};
 use posthouse_protocol::Violation;
 use tokio::net::UnixStream;
 
-use super::outbox::{Outlet, Parcel};
+use super::outbox::{Mark, Outlet, Parcel};
+use crate::fail_point::{self, Point};
 
 /// Most chunks per system call.
 const SLICES: usize = 64;
@@ -20,6 +21,11 @@ const ROOM_KEPT: usize = 64;
 pub(super) struct Outgoing {
     outlet: Outlet,
     pending: VecDeque<Bytes>,
+    /// Bytes that were taken from the outlet, and how many of them the socket has.
+    taken: u64,
+    written: u64,
+    /// Whoever wants to know when the socket has so many.
+    marks: VecDeque<(u64, Mark)>,
 }
 
 /// Why writing came to an end.
@@ -33,7 +39,7 @@ pub(super) enum WriteEnd {
 
 impl Outgoing {
     pub(super) fn new(outlet: Outlet) -> Self {
-        Self { outlet, pending: VecDeque::new() }
+        Self { outlet, pending: VecDeque::new(), taken: 0, written: 0, marks: VecDeque::new() }
     }
 
     /// Notes that the peer sent something.
@@ -47,7 +53,12 @@ impl Outgoing {
         // outbox's byte limit bounds what piles up here.
         while let Poll::Ready(Some(parcel)) = self.outlet.poll_parcel(cx) {
             match parcel {
-                Parcel::Frames(chunk) => self.pending.push_back(chunk),
+                Parcel::Frames(chunk) => {
+                    self.taken += chunk.len() as u64;
+                    self.pending.push_back(chunk);
+                }
+                Parcel::Mark(mark) if self.pending.is_empty() => mark.reached(),
+                Parcel::Mark(mark) => self.marks.push_back((self.taken, mark)),
                 Parcel::End(why) => return Poll::Ready(WriteEnd::End(why)),
             }
         }
@@ -95,7 +106,14 @@ impl Outgoing {
             used += 1;
         }
         let written = stream.try_write_vectored(slices.get(..used).unwrap_or_default())?;
+        fail_point::pass(Point::GateWritten);
         self.outlet.written(written);
+        self.written += written as u64;
+        while self.marks.front().is_some_and(|(at, _)| *at <= self.written)
+            && let Some((_, mark)) = self.marks.pop_front()
+        {
+            mark.reached();
+        }
         let mut left = written;
         while let Some(chunk) = self.pending.front_mut() {
             if left < chunk.len() {

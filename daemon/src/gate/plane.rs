@@ -73,6 +73,7 @@ pub(super) fn of(kind: FrameType) -> Plane {
         | T::Diagnose
         | T::Conversation
         | T::Interrupt
+        | T::Token
         | T::Route
         | T::Failures => Plane::Request,
         T::Welcome
@@ -110,6 +111,7 @@ pub(super) fn of(kind: FrameType) -> Plane {
         | T::DiagnoseResponse
         | T::ConversationResponse
         | T::InterruptResponse
+        | T::TokenResponse
         | T::RouteResponse
         | T::FailuresResponse => Plane::DaemonOnly,
         T::Unknown(_) => Plane::Unknown,

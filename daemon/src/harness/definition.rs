@@ -10,6 +10,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+use super::login_file::LoginFile;
 use super::pattern::Template;
 use super::rules::{ComposerRules, LoginScreen, Marker, NoticeRule};
 
@@ -22,6 +23,9 @@ pub struct Definition {
     /// Whose accounts it runs on, for its simple cases; `None` where any command may be run.
     #[serde(default)]
     pub provider: Option<String>,
+    /// The version of the program that this was measured with; one that never ran here is then announced.
+    #[serde(default)]
+    pub measured: Option<String>,
     /// The command line.
     #[serde(default)]
     pub launch: LaunchLine,
@@ -63,7 +67,7 @@ pub struct Definition {
     pub login: Option<Login>,
 }
 
-/// The command line, in this order: program, `resume` or `session_id`, `args`, `model`, `trust`, the
+/// The command line, in this order: program, `resume` or `session_id`, `args`, `bridge`, `model`, `trust`, the
 /// credential's arguments, the caller's arguments, `prompt`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +78,9 @@ pub struct LaunchLine {
     /// Always given.
     #[serde(default)]
     pub args: Vec<Template>,
+    /// Given where the command line is installed beside the daemon: they make the harness start Posthouse's MCP server.
+    #[serde(default)]
+    pub bridge: Vec<Template>,
     /// Given with a model.
     #[serde(default)]
     pub model: Vec<Template>,
@@ -122,6 +129,12 @@ pub struct CredentialUse {
     /// The files that hold a login, relative to that directory: when one is written anew, so is the login.
     #[serde(default)]
     pub login_files: Vec<String>,
+    /// How the login in those files is read, and the provider asked about it.
+    #[serde(default)]
+    pub login: Option<LoginFile>,
+    /// Where the harness by itself looks for a login or key, in its order: the first that is there wins.
+    #[serde(default, rename = "source")]
+    pub sources: Vec<KeySource>,
     /// How a key is given; the first whose `starts_with` fits.
     #[serde(default, rename = "key")]
     pub keys: Vec<KeyUse>,
@@ -137,6 +150,44 @@ impl CredentialUse {
     /// How this key is given.
     pub fn key_use(&self, secret: &SecretString) -> Option<&KeyUse> {
         self.keys.iter().find(|how| secret.expose_secret().starts_with(&how.starts_with))
+    }
+}
+
+/// A place where a harness looks for a login or key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "KeySourceFields")]
+pub enum KeySource {
+    /// A variable of its environment.
+    Variable(String),
+    /// A setting in a JSON file of its home.
+    Setting {
+        /// The file, relative to the home.
+        file: PathBuf,
+        /// The keys down to it.
+        keys: Vec<String>,
+    },
+    /// A file of its home that holds a login.
+    Login(PathBuf),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeySourceFields {
+    env: Option<String>,
+    file: Option<PathBuf>,
+    keys: Option<Vec<String>>,
+}
+
+impl TryFrom<KeySourceFields> for KeySource {
+    type Error = &'static str;
+
+    fn try_from(fields: KeySourceFields) -> Result<Self, Self::Error> {
+        match (fields.env, fields.file, fields.keys) {
+            (Some(name), None, None) => Ok(Self::Variable(name)),
+            (None, Some(file), None) => Ok(Self::Login(file)),
+            (None, Some(file), Some(keys)) if !keys.is_empty() => Ok(Self::Setting { file, keys }),
+            _ => Err("a source is `env`, or `file`, or `file` with `keys`"),
+        }
     }
 }
 
@@ -158,6 +209,10 @@ pub struct KeyUse {
     /// Arguments that make the harness use it.
     #[serde(default)]
     pub args: Vec<Template>,
+    /// Arguments in place of `env` and `args` that make the harness ask a command for the key: when it starts, and after
+    /// its provider refused the one it had.
+    #[serde(default)]
+    pub asks: Vec<Template>,
     /// The variable for another endpoint.
     #[serde(default)]
     pub base_url_env: Option<String>,
@@ -167,7 +222,7 @@ pub struct KeyUse {
 }
 
 /// A request that costs nothing and is answered only to whoever has a key that works.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
     /// The provider's endpoint, where the credential names no other.

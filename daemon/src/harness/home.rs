@@ -109,7 +109,7 @@ mod tests {
 
     fn launch_in(home: &Path) -> Launch {
         let env = BTreeMap::from([("CLAUDE_CONFIG_DIR".to_owned(), home.to_str().unwrap().into())]);
-        Launch { argv: vec!["claude".into()], env, cwd: "/repo/x".into() }
+        Launch { argv: vec!["claude".into()], env, cwd: "/repo/x".into(), asks: false }
     }
 
     fn json(path: &Path) -> Value {

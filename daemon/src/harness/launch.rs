@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::definition::{Definition, KeyUse};
+use super::definition::Definition;
 use super::error::HarnessError;
 use super::pattern::{Template, Values};
 
@@ -94,6 +94,11 @@ pub struct LaunchOptions {
     pub extra: Vec<String>,
     /// Variables that the user set explicitly, and those Posthouse gives the run. They win over everything.
     pub env: BTreeMap<String, SecretString>,
+    /// The command line's program, where there is one: it hands out keys to harnesses that ask for them, and is their MCP
+    /// server.
+    pub helper: Option<PathBuf>,
+    /// Where the daemon listens.
+    pub socket: PathBuf,
 }
 
 /// A run, ready to be started.
@@ -105,6 +110,8 @@ pub struct Launch {
     pub env: BTreeMap<String, SecretString>,
     /// The working directory.
     pub cwd: PathBuf,
+    /// Whether the harness asks for its key.
+    pub asks: bool,
 }
 
 impl Launch {
@@ -148,7 +155,8 @@ pub fn launch(
     env.insert("COLORTERM".into(), "truecolor".into());
     env.insert("PWD".into(), cwd.into());
     env.extend(definition.environment.set.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
-    let key = present(definition, credential, &mut env).map_err(refuse)?;
+    let helper = options.helper.as_deref().and_then(Path::to_str);
+    let key = present(definition, credential, helper.is_some(), &mut env).map_err(refuse)?;
     env.extend(options.env.iter().map(|(name, value)| (name.clone(), value.clone())));
 
     let (id, conversation): (Option<&str>, &[Template]) = match &options.conversation {
@@ -170,7 +178,9 @@ pub fn launch(
         prompt: options.prompt.as_deref(),
         id,
         cwd: Some(cwd),
-        base_url: key.and_then(|(_, base_url)| base_url),
+        base_url: key.as_ref().and_then(|key| key.base_url),
+        helper,
+        socket: options.socket.to_str(),
     };
     let when = |wanted: bool, args: &'_ [Template]| -> Vec<String> {
         if wanted { args.iter().map(|arg| arg.fill(values)).collect() } else { Vec::new() }
@@ -178,9 +188,10 @@ pub fn launch(
     let mut argv: Vec<String> = line.program.iter().cloned().collect();
     argv.extend(when(true, conversation));
     argv.extend(when(true, &line.args));
+    argv.extend(when(helper.is_some(), &line.bridge));
     argv.extend(when(options.model.is_some(), &line.model));
     argv.extend(when(options.trust, &line.trust));
-    argv.extend(when(true, key.map_or(&[], |(how, _)| how.args.as_slice())));
+    argv.extend(when(true, key.as_ref().map_or(&[], |key| key.args)));
     argv.extend(options.extra.iter().cloned());
     argv.extend(when(options.prompt.is_some(), &line.prompt));
 
@@ -193,15 +204,24 @@ pub fn launch(
     if let Some((name, _)) = env.iter().find(|(name, value)| !is_variable(name, value.expose_secret())) {
         return Err(refuse(format!("`{}` can't be an environment variable", name.escape_debug())));
     }
-    Ok(Launch { argv, env, cwd: options.cwd.clone() })
+    let asks = key.is_some_and(|key| key.asked_for);
+    Ok(Launch { argv, env, cwd: options.cwd.clone(), asks })
 }
 
-/// Puts the credential into the environment; for a key, says how it is used and at which endpoint.
+/// How the key reaches the harness.
+struct KeyLine<'a> {
+    args: &'a [Template],
+    base_url: Option<&'a str>,
+    asked_for: bool,
+}
+
+/// Puts the credential into the environment, unless it is a key that the harness asks for.
 fn present<'a>(
     definition: &'a Definition,
     credential: &'a Presentation,
+    has_helper: bool,
     env: &mut BTreeMap<String, SecretString>,
-) -> Result<Option<(&'a KeyUse, Option<&'a str>)>, String> {
+) -> Result<Option<KeyLine<'a>>, String> {
     let uses = &definition.credential;
     let set_home = |env: &mut BTreeMap<String, SecretString>, dir: &Path| {
         let name = uses.home_env.clone().ok_or("it has no home directory that could be chosen")?;
@@ -218,11 +238,18 @@ fn present<'a>(
             }
             let how = uses.key_use(secret);
             let how = how.ok_or("it takes no key of this kind")?;
-            env.insert(how.env.clone(), secret.clone());
+            let asked_for = has_helper && !how.asks.is_empty();
+            if !asked_for {
+                env.insert(how.env.clone(), secret.clone());
+            }
             if let (Some(name), Some(url)) = (&how.base_url_env, base_url) {
                 env.insert(name.clone(), url.as_str().into());
             }
-            Ok(Some((how, base_url.as_deref().or(how.default_base_url.as_deref()))))
+            Ok(Some(KeyLine {
+                args: if asked_for { &how.asks } else { &how.args },
+                base_url: base_url.as_deref().or(how.default_base_url.as_deref()),
+                asked_for,
+            }))
         }
     }
 }
@@ -274,6 +301,8 @@ mod tests {
             conversation: Conversation::New,
             extra: vec!["--extra".into()],
             env: BTreeMap::from([("POSTHOUSE_RUN".into(), "run-1".into())]),
+            helper: None,
+            socket: "/run/posthouse.sock".into(),
         }
     }
 

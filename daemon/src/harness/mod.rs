@@ -1,7 +1,8 @@
 //! What we know of each agent CLI, as data and as pure readers of what it shows.
 //!
-//! Nothing here starts or signals a process: a [`definition`] says how a harness is launched, typed to and read;
-//! [`screen`], [`scan`], [`readiness`] and [`observe`] turn its output into states and notices.
+//! A [`definition`] says how a harness is launched, typed to and read; [`screen`], [`scan`], [`readiness`] and
+//! [`observe`] turn its output into states and notices. Nothing here runs a harness; its program is only asked for its
+//! [`version`].
 
 pub mod catalog;
 pub mod composer;
@@ -11,6 +12,7 @@ pub mod escape;
 pub mod flood;
 pub mod home;
 pub mod launch;
+pub mod login_file;
 pub mod observe;
 pub mod osc;
 pub mod pattern;
@@ -20,4 +22,6 @@ pub mod rules;
 pub mod scan;
 pub mod screen;
 pub mod transcript;
+pub mod version;
+pub mod versions;
 pub mod view;

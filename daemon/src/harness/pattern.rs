@@ -51,16 +51,28 @@ enum Slot {
     Id,
     Cwd,
     BaseUrl,
+    Helper,
+    Ask,
+    Socket,
+}
+
+/// How a value is put in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quote {
+    Plain,
+    Toml,
+    Json,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Literal(String),
-    Value { slot: Slot, toml: bool },
+    Value { slot: Slot, quote: Quote },
 }
 
-/// One argument with places for values: `{model}`, `{prompt}`, `{id}`, `{cwd}`, `{base_url}`; `{cwd:toml}` puts
-/// the value in as a quoted TOML string. Other braces are literal. There is no place for a secret: arguments
+/// One argument with places for values: `{model}`, `{prompt}`, `{id}`, `{cwd}`, `{base_url}`, `{helper}`, `{ask}`,
+/// `{socket}`;
+/// `{cwd:toml}` and `{cwd:json}` put the value in as a quoted string of that language. Other braces are literal. There is no place for a secret: arguments
 /// are visible to every process of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Piece>);
@@ -78,6 +90,10 @@ pub struct Values<'a> {
     pub cwd: Option<&'a str>,
     /// For `{base_url}`.
     pub base_url: Option<&'a str>,
+    /// For `{helper}`, the program that hands out keys, and `{ask}`, the shell's command that has it print the run's.
+    pub helper: Option<&'a str>,
+    /// For `{socket}`: where the daemon listens.
+    pub socket: Option<&'a str>,
 }
 
 impl Template {
@@ -119,19 +135,23 @@ impl Template {
         for piece in &self.0 {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
-                Piece::Value { slot, toml } => {
+                Piece::Value { slot, quote } => {
+                    let asked = values.helper.filter(|_| *slot == Slot::Ask).map(ask);
                     let value = match slot {
                         Slot::Model => values.model,
                         Slot::Prompt => values.prompt,
                         Slot::Id => values.id,
                         Slot::Cwd => values.cwd,
                         Slot::BaseUrl => values.base_url,
+                        Slot::Helper => values.helper,
+                        Slot::Ask => asked.as_deref(),
+                        Slot::Socket => values.socket,
                     }
                     .unwrap_or_default();
-                    if *toml {
-                        out.push_str(&toml::Value::String(value.to_owned()).to_string());
-                    } else {
-                        out.push_str(value);
+                    match quote {
+                        Quote::Plain => out.push_str(value),
+                        Quote::Toml => out.push_str(&toml::Value::from(value).to_string()),
+                        Quote::Json => out.push_str(&serde_json::Value::from(value).to_string()),
                     }
                 }
             }
@@ -140,10 +160,17 @@ impl Template {
     }
 }
 
+/// What a shell is told, so that the key of the run that it belongs to is printed.
+fn ask(helper: &str) -> String {
+    format!("'{}' token --for-run", helper.replace('\'', r"'\''"))
+}
+
 fn place(name: &str) -> Result<Piece, String> {
-    let (name, toml) = match name.strip_suffix(":toml") {
-        Some(name) => (name, true),
-        None => (name, false),
+    let (name, quote) = match name.split_once(':') {
+        Some((name, "toml")) => (name, Quote::Toml),
+        Some((name, "json")) => (name, Quote::Json),
+        Some((_, other)) => return Err(format!("`:{other}` is neither `:toml` nor `:json`")),
+        None => (name, Quote::Plain),
     };
     let slot = match name {
         "model" => Slot::Model,
@@ -151,13 +178,16 @@ fn place(name: &str) -> Result<Piece, String> {
         "id" => Slot::Id,
         "cwd" => Slot::Cwd,
         "base_url" => Slot::BaseUrl,
+        "helper" => Slot::Helper,
+        "ask" => Slot::Ask,
+        "socket" => Slot::Socket,
         _ => {
             return Err(format!(
-                "`{{{name}}}` is not one of {{model}} {{prompt}} {{id}} {{cwd}} {{base_url}}"
+                "`{{{name}}}` is not one of {{model}} {{prompt}} {{id}} {{cwd}} {{base_url}} {{helper}} {{ask}} {{socket}}"
             ));
         }
     };
-    Ok(Piece::Value { slot, toml })
+    Ok(Piece::Value { slot, quote })
 }
 
 impl<'de> Deserialize<'de> for Template {
@@ -202,13 +232,23 @@ mod tests {
 
     #[test]
     fn toml_values_survive_quotes_and_backslashes() {
-        let filled = fill("projects.{cwd:toml}.trust_level=\"trusted\"");
+        let filled = fill("projects={ {cwd:toml} = { trust_level = \"trusted\" } }");
         let table: toml::Table = toml::from_str(&filled).unwrap();
         assert!(table["projects"].as_table().unwrap().contains_key("/a \"b\"\\c"), "{filled}");
     }
 
     #[test]
+    fn a_helper_is_asked_through_a_shell_whatever_its_path() {
+        let values = Values { helper: Some("/it's \"here\"/posthouse"), ..Values::default() };
+        let filled = Template::parse("{\"h\":{ask:json}}").unwrap().fill(values);
+        let settings: serde_json::Value = serde_json::from_str(&filled).unwrap();
+        assert_eq!(settings["h"], r#"'/it'\''s "here"/posthouse' token --for-run"#);
+        assert_eq!(fill("{ask}{helper}"), "", "there is none");
+    }
+
+    #[test]
     fn an_unknown_place_is_named() {
         assert!(Template::parse("{modle}").unwrap_err().contains("`{modle}`"));
+        assert!(Template::parse("{cwd:yaml}").unwrap_err().contains("`:yaml`"));
     }
 }

@@ -12,6 +12,7 @@ use super::prune::{Pruner, Written};
 use super::wal::Copier;
 use super::writer::{Job, Submission};
 use super::{Committed, Durability, Op, Retention, Seq, WriteError};
+use crate::fail_point::{self, Point};
 
 /// Most submissions in one transaction, so that the first of them need not wait for an endless last.
 const MAX_BATCH: usize = 4096;
@@ -58,6 +59,11 @@ pub(super) fn run(
             break;
         }
     }
+}
+
+/// What a full disk says.
+fn full() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None)
 }
 
 impl<'db> Thread<'db> {
@@ -153,7 +159,9 @@ impl<'db> Thread<'db> {
         written.receipts = self.rows.take_receipts();
         written.events = (self.rows.next() - before).unsigned_abs();
         self.pruner.after_batch(written, self.rows.now_ms(), self.rows.next(), self.rows.settled())?;
+        fail_point::reach(Point::JournalBefore).map_err(|_| full())?;
         self.db.prepare_cached("COMMIT")?.execute([])?;
+        fail_point::pass(Point::JournalAfter);
         self.copy_back(written);
         Ok(outcomes)
     }

@@ -23,6 +23,8 @@ pub enum DocumentKind {
     Lease,
     /// A route that has a name.
     Route,
+    /// The versions of a harness that have run here.
+    Harness,
 }
 
 impl DocumentKind {
@@ -36,6 +38,7 @@ impl DocumentKind {
         Self::Channel,
         Self::Lease,
         Self::Route,
+        Self::Harness,
     ];
 
     /// The word it is stored under.
@@ -49,6 +52,7 @@ impl DocumentKind {
             Self::Channel => "channel",
             Self::Lease => "lease",
             Self::Route => "route",
+            Self::Harness => "harness",
         }
     }
 }

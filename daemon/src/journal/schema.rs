@@ -10,6 +10,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{OpenError, wal};
+use crate::fail_point::{self, Point};
 
 /// "PHSE": marks the database as a Posthouse journal.
 const APPLICATION_ID: i64 = 0x5048_5345;
@@ -111,5 +112,8 @@ fn migrate(db: &mut Connection, from: i64, sql: &str) -> rusqlite::Result<()> {
     step.execute_batch(sql)?;
     step.pragma_update(None, "application_id", APPLICATION_ID)?;
     step.pragma_update(None, "user_version", from + 1)?;
-    step.commit()
+    fail_point::pass(Point::MigrateBefore);
+    step.commit()?;
+    fail_point::pass(Point::MigrateAfter);
+    Ok(())
 }

@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 use super::command::{Admit, ConnId, Departure, PostCommand, PostQuery, SessionSink};
-use super::core::{Applicant, Core, Effects, Fetch, Keyed, NameId, Now, Recall};
-use crate::gate::outbox::{Outbox, PushError};
+use super::core::{Applicant, Core, Effects, Fetch, Given, Keyed, NameId, Now, Recall};
+use crate::fail_point::{self, Point};
+use crate::gate::outbox::{Mark, Outbox, PushError};
 use crate::journal::{self, Delivery, Desk, Done, Journal, Outcome, ReadError, Seq, WriteError, Writer};
 
 /// Commands that may wait for post. Each may hold all the frames of one read.
@@ -22,12 +23,13 @@ const TURN: usize = 256;
 /// Rows read at once when the daemon starts.
 const PAGE: usize = 1000;
 
-/// What comes back from the journal.
+/// What comes back from the journal, and from connections.
 #[derive(Debug)]
 enum Answer {
     Committed(u64, Outcome),
     Fetched(Fetch, Option<Vec<journal::Message>>),
     Recalled(Recall, Vec<Delivery>),
+    Written(Vec<Given>),
 }
 
 /// Post with everything it knows, ready to run.
@@ -172,9 +174,13 @@ impl Post {
 
     fn answered(&mut self, answer: Answer) {
         match answer {
-            Answer::Committed(ticket, outcome) => self.core.committed(ticket, &outcome),
+            Answer::Committed(ticket, outcome) => {
+                fail_point::pass(Point::PostCommitted);
+                self.core.committed(ticket, &outcome);
+            }
             Answer::Fetched(fetch, found) => self.core.fetched(&fetch, found),
             Answer::Recalled(recall, deliveries) => self.core.recalled(&recall, &deliveries),
+            Answer::Written(given) => given.into_iter().for_each(|given| self.core.written(given)),
         }
     }
 
@@ -192,6 +198,7 @@ impl Post {
     fn apply(&mut self, effects: Effects) -> bool {
         let mut failed = false;
         for submission in effects.submissions {
+            fail_point::pass(Point::PostSubmit);
             let (ticket, answer) = (submission.ticket, self.answer.clone());
             let done = Done::notify(move |outcome| {
                 // Post ends only when the daemon does.
@@ -203,7 +210,15 @@ impl Post {
             }
         }
         for (conn, chunk) in effects.frames {
+            fail_point::pass(Point::PostFrames);
             failed |= self.push(conn, chunk);
+        }
+        for (conn, given) in effects.given {
+            if let Some(outbox) = self.outboxes.get(&conn) {
+                let answer = self.answer.clone();
+                // Post ends only when the daemon does.
+                outbox.mark(Mark::new(move || drop(answer.send(Answer::Written(given)))));
+            }
         }
         for (conn, last) in effects.ends {
             if let Some(outbox) = self.outboxes.remove(&conn) {
@@ -211,6 +226,7 @@ impl Post {
             }
         }
         for (name, injection) in effects.injections {
+            fail_point::pass(Point::PostInject);
             let taken = self.sinks.get(&name).is_some_and(|sink| sink.injections.try_send(injection).is_ok());
             if !taken {
                 self.sinks.remove(&name);

@@ -13,7 +13,7 @@
 //! that: its SEND frame becomes the DELIVER frame in place.
 //!
 //! Frames that clients do not acknowledge (CHANNEL_MESSAGE, and deliveries to a client that said so in HELLO) count as
-//! `delivered` once they are handed to the connection, on the evidence `connection` and no better.
+//! `delivered` once they are written to the socket, on the evidence `connection` and no better.
 
 mod actor;
 pub mod command;

@@ -59,6 +59,8 @@ pub struct Handover<'a> {
     pub task: Option<&'a str>,
     /// What it was given.
     pub heard: &'a Heard,
+    /// What it said last in its conversation.
+    pub said: &'a str,
     /// What its screen showed last.
     pub screen: &'a str,
     /// What is changed in the working directory.
@@ -86,6 +88,9 @@ impl Handover<'_> {
                 text.push_str(&format!("\n---\n{message}"));
             }
             text.push_str("\n---");
+        }
+        if !self.said.trim().is_empty() {
+            text.push_str(&format!("\n\nIt said last:\n{}", self.said.trim()));
         }
         if !self.screen.trim().is_empty() {
             text.push_str(&format!("\n\nIts screen showed last:\n{}", last(self.screen, SCREEN_LENGTH)));
@@ -146,6 +151,7 @@ mod tests {
             cwd: Path::new("/work"),
             task: Some("keep the build green"),
             heard: &heard,
+            said: "The tests pass; the docs are next.\n",
             screen: "• Ran cargo test\n  3 failed",
             tree: "## main\n M src/lib.rs",
             idle: false,

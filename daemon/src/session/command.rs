@@ -7,8 +7,10 @@ use posthouse_protocol::payload::{
     Attach, Conversation, ConversationResponse, LogsResponse, RouteExplainResponse, ScreenResponse,
     SessionInfo, ShutdownResponse, Spawn, WindowSize,
 };
+use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::credential::id::CredentialId;
 use crate::gate::outbox::Outbox;
 use crate::post::command::ConnId;
 use crate::principal::Principal;
@@ -152,6 +154,13 @@ pub enum SessionsCommand {
         /// The answer.
         reply: Reply<RouteExplainResponse>,
     },
+    /// The key of a session's run, for the harness or agent in it.
+    Key {
+        /// Which.
+        name: String,
+        /// The answer.
+        reply: Reply<Key>,
+    },
     /// Whose run this is and what its agent may do; `None` for a run nobody knows.
     Rights {
         /// The run, from the peer's environment.
@@ -177,6 +186,17 @@ pub struct Spawned {
     pub run: String,
     /// What it runs on.
     pub mount: String,
+}
+
+/// The key of a run.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Whose it is.
+    pub credential: CredentialId,
+    /// How often it was made anew before.
+    pub renewals: u64,
+    /// The key.
+    pub secret: SecretString,
 }
 
 /// Why the registry did not do what it was told.

@@ -13,6 +13,7 @@ use super::injection::header::MarkKey;
 use super::spec::SessionRecord;
 use crate::failover::command::Failover;
 use crate::harness::catalog::Catalog;
+use crate::harness::versions::Versions;
 use crate::holder::link::HolderProgram;
 use crate::journal::{
     Document, DocumentKey, DocumentKind, DocumentValue, Done, Durability, EventData, EventKind, NewEvent, Op,
@@ -35,6 +36,8 @@ pub struct House {
     pub private: PathBuf,
     /// The daemon's own socket, told to every run.
     pub socket: PathBuf,
+    /// The program that harnesses ask for their keys, where it is beside the daemon's.
+    pub helper: Option<PathBuf>,
     /// The environment that runs inherit from, after the definition's rules.
     pub outer: BTreeMap<String, String>,
     /// The secret behind the marks of header lines.
@@ -51,6 +54,8 @@ pub struct House {
     pub post: mpsc::Sender<PostCommand>,
     /// Failover.
     pub failover: Failover,
+    /// Which versions of the harnesses run here.
+    pub versions: Versions,
 }
 
 impl House {

@@ -349,8 +349,10 @@ impl Live {
         let at = now.saturating_duration_since(self.began);
         let (composer, login) = (self.tracker.composer(), self.tracker.login_screen());
         let notices = self.observer.look(view, composer, login, at);
-        // What an earlier daemon saw, it dealt with; unless the harness still says that something is wrong.
-        let old = std::mem::take(&mut self.catching_up) && !self.says_failure();
+        // What an earlier daemon saw, it dealt with; unless the harness still says that something is wrong of which nothing
+        // was decided.
+        let open = self.says_failure() && !self.record.turn.is_decided();
+        let old = std::mem::take(&mut self.catching_up) && !open;
         for notice in notices.into_iter().filter(|_| !old) {
             self.suspicion.notice(notice, now);
         }

@@ -7,6 +7,7 @@ pub mod command;
 pub mod conversation;
 pub mod drafting;
 pub mod ending;
+pub mod exchange;
 pub mod house;
 pub mod injection;
 pub mod kept;

@@ -28,6 +28,9 @@ const MAX_COMMANDS: usize = 256;
 /// How long the end of all sessions may take at shutdown.
 const RELEASE_ALL_GRACE: Duration = Duration::from_secs(2);
 
+/// How long a start waits for adopted sessions to come up.
+const COMING_UP: Duration = Duration::from_secs(2);
+
 /// Starts the registry on the current runtime. Sessions of earlier daemons, as their `records` in the journal say,
 /// are adopted first, all at once; the receiver is told how many when that is done.
 pub fn start(house: House, records: Vec<SessionRecord>) -> (Sessions, oneshot::Receiver<usize>) {
@@ -89,6 +92,7 @@ impl Registry {
             });
         }
         let mut count = 0;
+        let mut coming_up = Vec::new();
         while let Some(found) = searches.join_next().await {
             let Ok((record, begin)) = found else { continue };
             count += usize::from(matches!(begin, Begin::Adopt(_)));
@@ -97,8 +101,18 @@ impl Registry {
                 tracing::warn!(session = name, %error, "a session's variables could not be read");
                 BTreeMap::new()
             });
+            let lives = matches!(begin, Begin::Adopt(_));
             self.begin(record, variables, begin, None);
+            coming_up.extend(self.sessions.get(&name).filter(|_| lives).map(|handle| handle.info.clone()));
         }
+        // What is sent to everybody is to reach these as well: post knows of a session before it shows itself. One that
+        // takes its time is not waited for.
+        let shown = async {
+            for mut info in coming_up {
+                let _ = info.changed().await;
+            }
+        };
+        let _ = tokio::time::timeout(COMING_UP, shown).await;
         count
     }
 
@@ -195,6 +209,9 @@ impl Registry {
             }
             SessionsCommand::Explain { name, failure, reply } => {
                 self.pass(&name, "explain the route of", reply, |reply| Order::Explain { failure, reply });
+            }
+            SessionsCommand::Key { name, reply } => {
+                self.pass(&name, "hand out a key to", reply, |reply| Order::Key { reply });
             }
             SessionsCommand::Rights { run, reply } => {
                 let _ = reply.send(self.rights(&run));

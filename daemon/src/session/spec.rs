@@ -102,6 +102,13 @@ pub struct RunRecord {
     /// Where in the conversation's file this run begins, in bytes.
     #[serde(default)]
     pub conversation_from: u64,
+    /// How often its login or key was made anew before it was given to the run: what fails under an earlier one says nothing
+    /// of the present one.
+    #[serde(default)]
+    pub renewals: u64,
+    /// Whether its harness asks for its key, so that another one can take its place.
+    #[serde(default)]
+    pub asks: bool,
     /// The account of its turn.
     #[serde(default)]
     pub turn: Turn,
@@ -148,6 +155,9 @@ pub struct SessionRecord {
     /// A turn of it ended well, so that a successor has to be told something.
     #[serde(default)]
     pub has_past: bool,
+    /// Its turn failed, nothing else was usable, and it goes on once something is.
+    #[serde(default)]
+    pub stuck: bool,
 }
 
 impl SessionRecord {
@@ -163,6 +173,7 @@ impl SessionRecord {
             departed: None,
             heard: Heard::default(),
             has_past: false,
+            stuck: false,
         }
     }
 }
@@ -225,6 +236,8 @@ mod tests {
             conversation: Some("c-1".into()),
             resumed: true,
             conversation_from: 9,
+            renewals: 0,
+            asks: false,
             turn: Turn::given(Prompt::of_house(Uuid::from_u128(1), "fix it".into())),
         };
         let asked = Prompt::of_house(Uuid::from_u128(2), "go on".into());

@@ -8,6 +8,7 @@ use super::injection::prompt::Prompt;
 use super::live::Live;
 use super::spec::{RunRecord, SessionSpec};
 use super::turn::Turn;
+use crate::fail_point::{self, Point};
 use crate::failover::command::Assignment;
 use crate::harness::definition::Definition;
 use crate::harness::home;
@@ -88,6 +89,8 @@ pub fn plan(
         conversation,
         extra: session.args.clone(),
         env,
+        helper: house.helper.clone(),
+        socket: house.socket.clone(),
     };
     let ambient = Presentation::Ambient;
     let presentation = assignment.map_or(&ambient, |assignment| &assignment.presentation);
@@ -107,6 +110,8 @@ pub fn plan(
         resumed: matches!(options.conversation, Conversation::Resume(_)),
         conversation: id,
         conversation_from: 0,
+        renewals: assignment.map_or(0, |assignment| assignment.renewals),
+        asks: launch.asks,
         turn: prompt.map_or_else(Turn::default, |text| Turn::given(Prompt::of_house(new_id(), text))),
     };
     let spec = RunSpec {
@@ -161,7 +166,11 @@ pub async fn start(house: &House, plan: Plan, size: Size) -> Result<Live, String
     if record.resumed {
         record.conversation_from = length_of(&record, &definition).await;
     }
+    fail_point::reach(Point::SpawnBefore).map_err(|error| error.to_string())?;
     let link = link::spawn(&house.holder, &spec).await.map_err(|error| full_reason(&error))?;
+    fail_point::at(Point::SpawnAfter).await;
+    let path = spec.env.iter().find(|(name, _)| name == "PATH");
+    house.versions.ran(&definition, path.and_then(|(_, path)| path.to_str()).unwrap_or_default());
     Ok(Live::started(record, definition, link, size))
 }
 

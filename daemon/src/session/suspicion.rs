@@ -17,6 +17,10 @@ const APART: Duration = Duration::from_millis(250);
 /// How long a record of the failure may take to be written and read. It is stronger evidence than words.
 const RECORDED: Duration = Duration::from_millis(1200);
 
+/// How long words are waited for where there is nothing but a bare report: by itself it moves nothing, and a busy machine
+/// draws late.
+const ALONE: Duration = Duration::from_secs(5);
+
 /// What was gathered of one turn.
 #[derive(Debug, Default)]
 pub struct Suspicion {
@@ -73,7 +77,12 @@ impl Suspicion {
     fn hear(&mut self, now: Instant) {
         let since = *self.since.get_or_insert(now);
         let awaits_record = self.keeps_records && self.recorded.is_none() && self.exit.is_none();
-        self.due = Some(if awaits_record { since + RECORDED } else { now + APART });
+        let says_nothing = self.line.is_none() && self.login_screen.is_none();
+        self.due = Some(match (awaits_record, says_nothing) {
+            (true, true) => since + ALONE,
+            (true, false) => since + RECORDED,
+            (false, _) => now + APART,
+        });
     }
 
     /// Whether the harness records its failures in a file that is read: then a record is worth waiting for.
@@ -211,6 +220,21 @@ mod tests {
         suspicion.clear();
         suspicion.notice(line("anything"), now);
         assert!(suspicion.observation("codex", now + RECORDED).is_some(), "but not forever");
+    }
+
+    #[test]
+    fn a_bare_report_waits_for_words_and_not_for_good() {
+        let now = Instant::now();
+        let mut suspicion = Suspicion::default();
+        suspicion.keeps_records(true);
+        suspicion.notice(notice(NoticeMarker::Report { blocked: None }, ""), now);
+        assert!(suspicion.observation("codex", now + RECORDED).is_none());
+        // Words that come late are taken at once.
+        suspicion.notice(line("anything"), now + RECORDED * 2);
+        assert_eq!(suspicion.observation("codex", now + RECORDED * 2).unwrap().channel, Channel::Terminal);
+        suspicion.clear();
+        suspicion.notice(notice(NoticeMarker::Report { blocked: None }, ""), now);
+        assert_eq!(suspicion.observation("codex", now + ALONE).unwrap().channel, Channel::Osc);
     }
 
     #[test]

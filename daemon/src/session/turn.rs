@@ -106,6 +106,11 @@ impl Turn {
         self.outcome == Outcome::Failing
     }
 
+    /// Whether it failed, and it was decided that nothing follows from that.
+    pub fn is_decided(&self) -> bool {
+        self.outcome == Outcome::Failed
+    }
+
     /// Whether a report of the harness that ends at `offset` was made before the turn.
     pub fn is_past(&self, offset: u64) -> bool {
         offset <= self.since

@@ -12,3 +12,4 @@ mod inbox;
 mod model;
 mod retention;
 mod schema;
+mod torn;

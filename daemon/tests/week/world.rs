@@ -11,6 +11,7 @@ use posthouse_protocol::payload::{self, Credential, CredentialSource, RouteExpla
 use posthoused::clock::Clock;
 use posthoused::credential::actor::Actor as CredentialActor;
 use posthoused::credential::command::{CredentialCommand, Credentials};
+use posthoused::credential::http::Http;
 use posthoused::credential::vault::Vault;
 use posthoused::failover::actor::Actor;
 use posthoused::failover::command::{
@@ -53,7 +54,8 @@ impl World {
         let journal = Journal::open(state.path(), Options::default()).unwrap();
         let catalog = Arc::new(Catalog::builtin().unwrap());
         let vault = Vault::new(state.path().join("keys"));
-        let credentials = CredentialActor::start(&[], vault, catalog.clone(), journal.writer());
+        let credentials =
+            CredentialActor::start(&[], vault, catalog.clone(), journal.writer(), Http::from_env(|_| None));
         let shelf = Shelf::of(state.path());
         let failover = Actor::start(&[], &[], credentials.clone(), catalog, journal.writer(), clock, shelf);
         let mut world = Self {
@@ -283,7 +285,9 @@ impl World {
                 self.explained(agent, &[&from.to_string(), "parked until"]).await;
             }
             // What was seen was of a login that is not there any more, or condemns nobody: tried again by hand.
-            Instruction::Stay { .. } => agent.state = State::Waits(later(now, 60)),
+            Instruction::Stay { .. } | Instruction::Stuck { .. } => {
+                agent.state = State::Waits(later(now, 60))
+            }
         }
     }
 

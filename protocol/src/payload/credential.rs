@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::Json;
+use crate::{Json, Later};
 
 /// Reads or changes credentials.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
@@ -38,6 +38,28 @@ pub enum Credential {
         /// `provider/alias`.
         name: String,
     },
+    /// Asks for the program that makes a new login of it, and registers it if it is new. The answer's `more` has
+    /// `session`, `command`, `env`, `cwd` and `device`; the caller starts the program as a session and reports its end.
+    Login {
+        /// `provider/alias`, or a provider or harness that has at most one login.
+        name: String,
+        /// The home of a new one, absolute; absent means one of the daemon's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        home: Option<String>,
+        /// With a code to be typed on another device, where the harness can do that.
+        device: bool,
+    },
+    /// Reports that the program ended. The answer's `more.changed` says whether there is another login now.
+    LoginEnded {
+        /// `provider/alias`.
+        name: String,
+        /// Whether it was by a device code.
+        device: bool,
+        /// Whether the program failed.
+        failed: bool,
+        /// What it showed last.
+        said: String,
+    },
 }
 
 /// Where a credential's login or key is.
@@ -64,6 +86,8 @@ impl std::fmt::Debug for Credential {
             Self::Show { name } => ("Show", name.clone()),
             Self::Remove { name } => ("Remove", name.clone()),
             Self::Check { name } => ("Check", name.clone()),
+            Self::Login { name, .. } => ("Login", name.clone()),
+            Self::LoginEnded { name, .. } => ("LoginEnded", name.clone()),
         };
         f.debug_tuple(op).field(&name).finish()
     }
@@ -112,6 +136,31 @@ pub struct CredentialInfo {
     /// The exact command that repairs it, where it needs repair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repair: Option<String>,
+    /// What its login says of itself, where it can be read.
+    #[serde(default, skip_serializing_if = "Later::is_none")]
+    pub login: Later<LoginInfo>,
+    /// What showed last that it works: `probe`, `use` or `refresh`.
+    #[serde(default, skip_serializing_if = "Later::is_none")]
+    pub verified_by: Later<String>,
+}
+
+/// What a login says of itself; none of it is secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+pub struct LoginInfo {
+    /// Whose it is, shortened so that the name can't be read off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The account's plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// When the access token ends, Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// Whether its harness gets a new access token by itself.
+    pub renewable: bool,
+    /// The machine on which the login turned up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 /// The credentials asked for.

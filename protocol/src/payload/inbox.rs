@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::{Json, ReceiptState};
+use crate::{Json, Later, ReceiptState};
 
 /// Asks for the messages kept for the own name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
@@ -23,6 +23,12 @@ pub struct Inbox {
     /// Only of this channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
+    /// Answer once there is a message that is listed, or after this many milliseconds; absent means at once.
+    #[serde(default, skip_serializing_if = "Later::is_none")]
+    pub wait_ms: Later<u64>,
+    /// Leave out the messages with these ids; at most 500.
+    #[serde(default, skip_serializing_if = "Later::is_none")]
+    pub except: Later<Vec<String>>,
 }
 
 /// One kept message.

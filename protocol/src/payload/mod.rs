@@ -15,6 +15,7 @@ mod restart;
 mod route;
 mod session;
 mod shadow;
+mod token;
 
 pub use attach::*;
 pub use channel::*;
@@ -31,6 +32,7 @@ pub use restart::*;
 pub use route::*;
 pub use session::*;
 pub use shadow::*;
+pub use token::*;
 
 use bincode::{Decode, Encode};
 use serde::{Serialize, de::DeserializeOwned};
@@ -130,7 +132,7 @@ payloads! {
     AgentReady: AgentReady, SendInput: SendInput, SendInputResult: SendInputResult,
     ListWorkers: ListWorkers, ListWorkersResult: ListWorkersResult,
     Status: Status, StatusResponse: StatusResponse,
-    Inbox: Inbox, InboxResponse: InboxResponse,
+    Inbox: Inbox { 1: wait_ms, 2: except }, InboxResponse: InboxResponse,
     MessagesQuery: MessagesQuery, MessagesResponse: MessagesResponse,
     ListAgents: ListAgents, ListAgentsResponse: ListAgentsResponse,
     ListConnectedAgents: ListConnectedAgents, ListConnectedAgentsResponse: ListConnectedAgentsResponse,
@@ -143,12 +145,13 @@ payloads! {
     Events: Events, EventsResponse: EventsResponse, Event: Event,
     Attach: Attach, AttachResponse: AttachResponse, Output: Output, Input: Input, Resize: Resize,
     Detach: Detach, Notice: Notice,
-    Credential: Credential, CredentialResponse: CredentialResponse,
+    Credential: Credential, CredentialResponse: CredentialResponse { 1: credentials[].login, 2: credentials[].verified_by },
     RouteExplain: RouteExplain, RouteExplainResponse: RouteExplainResponse,
     Shutdown: Shutdown { 1: restart }, ShutdownResponse: ShutdownResponse,
     Diagnose: Diagnose, DiagnoseResponse: DiagnoseResponse,
     Conversation: Conversation, ConversationResponse: ConversationResponse,
     Interrupt: Interrupt, InterruptResponse: InterruptResponse,
+    Token: Token, TokenResponse: TokenResponse,
     Route: Route, RouteResponse: RouteResponse,
     Failures: Failures, FailuresResponse: FailuresResponse,
 }
@@ -164,5 +167,5 @@ requests! {
     Credential => CredentialResponse, RouteExplain => RouteExplainResponse,
     Shutdown => ShutdownResponse, Diagnose => DiagnoseResponse,
     Conversation => ConversationResponse, Interrupt => InterruptResponse,
-    Route => RouteResponse, Failures => FailuresResponse,
+    Token => TokenResponse, Route => RouteResponse, Failures => FailuresResponse,
 }

@@ -61,6 +61,31 @@ pub struct Spawn {
     pub restart: Later<RestartPolicy>,
 }
 
+impl Spawn {
+    /// A session of that name, with nothing else said.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            cli: None,
+            task: None,
+            team: None,
+            cwd: None,
+            model: None,
+            spawner_name: None,
+            interactive: None,
+            harness: None,
+            route: None,
+            args: Vec::new(),
+            env: Vec::new(),
+            trust: None,
+            allow: Vec::new(),
+            size: None,
+            wait_ready_ms: None,
+            restart: Later(None),
+        }
+    }
+}
+
 /// One environment variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct EnvVar {

@@ -5,7 +5,7 @@ use posthouse_protocol::payload::{
     ListConnectedAgents, ListConnectedAgentsResponse, MessagesQuery, MessagesResponse, RemoveAgent,
     RemoveAgentResponse, StoredMessage,
 };
-use posthouse_protocol::{Json, ReceiptState};
+use posthouse_protocol::{Json, Later, ReceiptState};
 use serde_json::json;
 
 use crate::sample::{Sample, TEXT, bare, sample};
@@ -44,6 +44,8 @@ pub fn samples() -> Vec<Sample> {
             unread_only: Some(true),
             from: Some("Alice".into()),
             channel: Some("#general".into()),
+            wait_ms: Later(None),
+            except: Later(None),
         }),
         bare(Inbox::default()),
         sample(InboxResponse {

@@ -1,13 +1,12 @@
 //! The daemon as a whole, its events, its credentials.
 
-use posthouse_protocol::Json;
-use posthouse_protocol::Later;
 use posthouse_protocol::payload::{
     AgentMetrics, AlertInfo, Check, CrashInfo, Credential, CredentialInfo, CredentialResponse,
     CredentialSource, Diagnose, DiagnoseResponse, Event, Events, EventsResponse, Health, HealthIssue,
     HealthResponse, HealthStats, Metrics, MetricsResponse, MountInfo, RouteExplain, RouteExplainResponse,
     Shutdown, ShutdownResponse, Status, StatusResponse, StorageStatus, SystemMetrics,
 };
+use posthouse_protocol::{Json, Later};
 use serde_json::json;
 
 use crate::sample::{Sample, TEXT, bare, named, sample};
@@ -150,6 +149,11 @@ fn credentials() -> Vec<Sample> {
         named("show", Credential::Show { name: name() }),
         named("remove", Credential::Remove { name: name() }),
         named("check", Credential::Check { name: name() }),
+        named("login", Credential::Login { name: name(), home: Some("/home/a/.codex".into()), device: true }),
+        named(
+            "login ended",
+            Credential::LoginEnded { name: name(), device: true, failed: false, said: TEXT.into() },
+        ),
         sample(CredentialResponse {
             credentials: vec![CredentialInfo {
                 provider: "openai".into(),
@@ -164,6 +168,8 @@ fn credentials() -> Vec<Sample> {
                 proven_at: Some(1_795_311_296_312),
                 sessions: vec!["bob".into()],
                 repair: Some("codex login".into()),
+                login: Later(None),
+                verified_by: Later(None),
             }],
             message: Some(TEXT.into()),
             more: Some(Json::from(json!({"checked": true}))),

@@ -2,7 +2,8 @@
 
 use posthouse_protocol::Later;
 use posthouse_protocol::payload::{
-    Crash, ListSessionsResponse, RestartPolicy, Restarts, SessionInfo, Shutdown, Spawn,
+    Crash, CredentialInfo, CredentialResponse, Inbox, ListSessionsResponse, LoginInfo, RestartPolicy,
+    Restarts, SessionInfo, Shutdown, Spawn,
 };
 
 use crate::sample::{Sample, TEXT, named};
@@ -21,10 +22,38 @@ pub fn samples() -> Vec<Sample> {
         }),
     };
     let kept = SessionInfo { restarts: Later(Some(restarts)), ..session() };
+    let plain: CredentialInfo = serde_json::from_str(
+        r#"{"provider": "openai", "alias": "work", "kind": "home", "state": "valid", "generation": 1}"#,
+    )
+    .unwrap();
+    let login = LoginInfo {
+        account: Some("a…@example.org".into()),
+        plan: Some("plus".into()),
+        expires_at: Some(1_795_311_296_312),
+        renewable: true,
+        host: Some("laptop-7".into()),
+    };
+    let told = CredentialInfo {
+        login: Later(Some(login)),
+        verified_by: Later(Some("probe".into())),
+        ..plain.clone()
+    };
     let spawn: Spawn = serde_json::from_str(r#"{"name": "bob"}"#).unwrap();
     vec![
         named("kept going", Spawn { restart: Later(Some(RestartPolicy::Always)), ..spawn }),
         named("one is kept going", ListSessionsResponse { sessions: vec![session(), kept, session()] }),
+        named(
+            "what a login says",
+            CredentialResponse { credentials: vec![plain.clone(), told, plain], message: None, more: None },
+        ),
+        named(
+            "a wait",
+            Inbox {
+                wait_ms: Later(Some(30_000)),
+                except: Later(Some(vec!["0192-m".into()])),
+                ..Inbox::default()
+            },
+        ),
         named("a restart", Shutdown { release_all: false, restart: Later(Some(true)) }),
     ]
 }

@@ -5,7 +5,7 @@ use posthouse_protocol::payload::{
     Failures, FailuresResponse, Input, Interrupt, InterruptResponse, ListSessions, ListSessionsResponse,
     ListWorkers, ListWorkersResult, Logs, LogsResponse, Notice, Output, Release, ReleaseResult, Resize,
     Route, RouteInfo, RouteResponse, Said, Screen, ScreenResponse, SendInput, SendInputResult, SessionInfo,
-    Spawn, SpawnResult, Trouble, WindowSize, WorkerInfo,
+    Spawn, SpawnResult, Token, TokenResponse, Trouble, WindowSize, WorkerInfo,
 };
 use posthouse_protocol::{Blob, Later};
 
@@ -219,6 +219,9 @@ pub fn later() -> Vec<Sample> {
             message: Some(TEXT.into()),
         }),
         bare(RouteResponse::default()),
+        sample(Token { credential: Some("openai/key".into()) }),
+        bare(Token::default()),
+        sample(TokenResponse { credential: "openai/key".into(), token: "not-a-secret".into() }),
         sample(Failures { id: Some("01ab".into()) }),
         bare(Failures::default()),
         sample(FailuresResponse {

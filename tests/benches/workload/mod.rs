@@ -1,6 +1,7 @@
 //! What is measured.
 
 mod connect;
+mod decision;
 mod durable;
 mod idle;
 mod messages;
@@ -49,7 +50,7 @@ pub fn all(share: f64) -> Vec<Workload> {
     all.extend(slow::workloads(effort));
     all.extend(terminal::workloads(effort));
     all.extend(session::workloads(effort));
-    all.push(neighbours::workload(effort));
+    all.extend([decision::workload(effort), neighbours::workload(effort)]);
     all
 }
 

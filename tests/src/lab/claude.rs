@@ -46,7 +46,8 @@ pub fn claude_home(lab: &Lab, mock: &MockProvider, name: &str, login: ClaudeLogi
     settings.insert("ANTHROPIC_BASE_URL", mock.http());
     settings.extend(home.network(mock, "NODE_EXTRA_CA_CERTS")?);
     // Auto mode, the default, has each call checked by a service that only the real provider has.
-    let permissions = json!({"defaultMode": "default", "allow": ["Bash(echo:*)", "Bash(sleep:*)"]});
+    let permissions =
+        json!({"defaultMode": "default", "allow": ["Bash(echo:*)", "Bash(sleep:*)", "mcp__posthouse"]});
     let settings = json!({"env": settings, "permissions": permissions});
     std::fs::write(home.dir.join("settings.json"), settings.to_string())?;
 

@@ -47,6 +47,11 @@ pub(super) fn failure() -> Value {
     json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
 }
 
+/// `mcp SERVER__TOOL ARGUMENTS`: a call of a server's tool instead of the shell's.
+pub(super) fn mcp(command: &str) -> Option<(&str, &str)> {
+    command.strip_prefix("mcp ")?.split_once(' ')
+}
+
 /// The events of a successful reply.
 pub(super) fn reply(plan: &Plan, body: &Value) -> Script {
     let mut script = Script::default();
@@ -58,9 +63,13 @@ pub(super) fn reply(plan: &Plan, body: &Value) -> Script {
     let delta = |delta: Value| json!({"type": "content_block_delta", "index": 0, "delta": delta});
     match &plan.command {
         Some(command) => {
-            let block = json!({"type": "tool_use", "id": "toolu_mock", "name": "Bash", "input": {}});
+            let shell = json!({"command": command, "description": "what the mock asks for"}).to_string();
+            let (name, input) = match mcp(command) {
+                Some((tool, arguments)) => (format!("mcp__{tool}"), arguments.to_owned()),
+                None => ("Bash".to_owned(), shell),
+            };
+            let block = json!({"type": "tool_use", "id": "toolu_mock", "name": name, "input": {}});
             script.event(Duration::ZERO, &start(block));
-            let input = json!({"command": command, "description": "what the mock asks for"}).to_string();
             script.event(Duration::ZERO, &delta(json!({"type": "input_json_delta", "partial_json": input})));
         }
         None => {

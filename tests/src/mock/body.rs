@@ -21,14 +21,26 @@ pub(super) struct CutOff;
 /// The body of every answer.
 pub(super) type AnswerBody = UnsyncBoxBody<Bytes, CutOff>;
 
-/// Reads a whole request body as JSON; `Null` where there is none or it is something else.
+/// Reads a whole request body as JSON, or a form as an object; `Null` where there is none or it is something else.
 pub(super) async fn read_json(headers: &HeaderMap, body: Incoming) -> Value {
     let Ok(collected) = body.collect().await else { return Value::Null };
     let mut bytes = collected.to_bytes().to_vec();
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "zstd") {
         bytes = unpack_zstd(&bytes).unwrap_or_default();
     }
+    if headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/x-www-form-urlencoded") {
+        return form(&bytes);
+    }
     serde_json::from_slice(&bytes).unwrap_or(Value::Null)
+}
+
+/// A form as an object. Nothing that matters here is escaped.
+fn form(bytes: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(bytes);
+    text.split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect()
 }
 
 /// A whole JSON answer.

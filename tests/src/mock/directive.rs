@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(super) struct Directives {
     /// `MOCK:slow=<seconds>`: spread the reply over that long.
     pub slow: Option<Duration>,
-    /// `MOCK:tool=<command>`: call a shell tool first.
+    /// `MOCK:tool=<command>`: call a shell tool first, or with `mcp SERVER__TOOL ARGUMENTS` one of a server's.
     pub tool: Option<String>,
     /// `MOCK:say=<text>`: reply with exactly this.
     pub say: Option<String>,

@@ -16,9 +16,13 @@ pub enum Endpoint {
     CountTokens,
     /// An OAuth refresh at either provider.
     Token,
+    /// Codex asking for a code that a person types in elsewhere.
+    DeviceCode,
+    /// Codex asking whether the person did so.
+    DevicePoll,
     /// Codex asking ChatGPT which workspaces the account has.
     AccountsCheck,
-    /// Codex asking ChatGPT how much of the plan is used.
+    /// How much of the plan is used, asked at either provider.
     Usage,
     /// Anything else that a harness asks for on the side.
     Side,
@@ -36,8 +40,10 @@ impl Endpoint {
             () if ends("/messages") => Self::Messages,
             () if ends("/count_tokens") => Self::CountTokens,
             () if ends("/oauth/token") => Self::Token,
+            () if ends("/deviceauth/usercode") => Self::DeviceCode,
+            () if ends("/deviceauth/token") => Self::DevicePoll,
             () if ends("/wham/accounts/check") => Self::AccountsCheck,
-            () if ends("/wham/usage") => Self::Usage,
+            () if ends("/wham/usage") || ends("/oauth/usage") => Self::Usage,
             () => Self::Side,
         }
     }

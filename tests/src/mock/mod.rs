@@ -9,6 +9,7 @@ mod authority;
 mod body;
 mod conversation;
 mod credential;
+mod device;
 mod directive;
 mod endpoint;
 mod exchange;

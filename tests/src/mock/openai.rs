@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::answer::Refused;
+use super::anthropic::mcp;
 use super::conversation::Conversation;
 use super::plan::Plan;
 use super::scenario::Refusal;
@@ -119,6 +120,16 @@ pub(super) fn reply(plan: &Plan, conversation: &Conversation, body: &Value) -> S
 
 /// A call of whichever shell tool is on offer. A leading `sudo ` asks to leave the sandbox, which needs approval.
 fn call(command: &str, tools: &[String]) -> Value {
+    if let Some((tool, arguments)) = mcp(command) {
+        let name = format!("mcp__{tool}");
+        if tools.iter().any(|tool| tool == "exec") {
+            let program = format!("const r = await tools.{name}({arguments}); text(JSON.stringify(r));");
+            return json!({"type": "custom_tool_call", "id": "ctc_mock", "call_id": "call_mock", "name": "exec", "input": program});
+        }
+        return json!({
+            "type": "function_call", "id": "fc_mock", "call_id": "call_mock", "name": name, "arguments": arguments,
+        });
+    }
     let arguments = match command.strip_prefix("sudo ") {
         Some(command) => json!({
             "cmd": command, "sandbox_permissions": "require_escalated", "justification": "the mock asks for it",

@@ -57,6 +57,7 @@ impl MockProvider {
             book: Arc::default(),
             scenarios: Mutex::default(),
             https: secure.local_addr()?,
+            approved: Mutex::default(),
             generation: AtomicU32::new(2),
         });
         let mut listeners = JoinSet::new();
@@ -78,6 +79,11 @@ impl MockProvider {
         let planned: VecDeque<_> = scenarios.into_iter().collect();
         let mut all = self.desk.scenarios.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(credential.to_owned(), planned);
+    }
+
+    /// A person types the device code in, logged in as this account.
+    pub fn approve_device(&self, account: &str) {
+        *self.desk.approved.lock().unwrap_or_else(PoisonError::into_inner) = Some(account.to_owned());
     }
 
     /// Every request so far, oldest first.

@@ -24,7 +24,7 @@ use super::endpoint::{Endpoint, scenario_in};
 use super::exchange::{Book, Exchange, Outcome};
 use super::plan::Plan;
 use super::scenario::{Refusal, Scenario};
-use super::{anthropic, openai, side, token, tunnel};
+use super::{anthropic, device, openai, side, token, tunnel};
 
 /// The scenarios still to be played for a credential; the last one stays.
 pub(super) type Scenarios = HashMap<String, VecDeque<Scenario>>;
@@ -34,6 +34,8 @@ pub(super) struct Desk {
     pub book: Arc<Book>,
     pub scenarios: Mutex<Scenarios>,
     pub https: SocketAddr,
+    /// Whose login a person has approved by a device code.
+    pub approved: Mutex<Option<String>>,
     /// Counts the tokens handed out by refreshes.
     pub generation: AtomicU32,
 }
@@ -80,7 +82,10 @@ impl Desk {
         let upgrade = request.headers().get("upgrade").is_some_and(|to| to == "websocket");
         let endpoint = Endpoint::of(path, upgrade);
         let credential = match endpoint {
-            Endpoint::Token => label_of(token::refresh_token(&body)),
+            Endpoint::Token => {
+                device::account(&body).unwrap_or_else(|| label_of(token::refresh_token(&body)))
+            }
+            Endpoint::DeviceCode | Endpoint::DevicePoll => device::LABEL.to_owned(),
             _ => presented(request.headers()),
         };
         let scenario = match self.scenario(&credential, path, endpoint) {
@@ -98,13 +103,24 @@ impl Desk {
             }
             Endpoint::ResponsesUpgrade => body::json(426, &side::not_found()),
             Endpoint::CountTokens => body::json(200, &serde_json::json!({"input_tokens": 111})),
+            // The token is spent, and nobody hears of it.
+            Endpoint::Token if matches!(scenario, Scenario::Hang) => std::future::pending().await,
             Endpoint::Token => body::refused(token::answer(&scenario, &body, &self.fresh(&credential))),
+            Endpoint::DeviceCode => body::refused(device::code(&scenario)),
+            Endpoint::DevicePoll => body::refused(device::poll(self.approved().as_deref())),
             Endpoint::AccountsCheck => body::json(200, &side::accounts(&credential)),
-            Endpoint::Usage => {
-                let limited = matches!(scenario, Scenario::Refuse(Refusal::UsageLimit { .. }));
-                body::json(200, &side::usage(if limited { 100 } else { 12 }))
-            }
-            Endpoint::Side if path.ends_with("/models") => body::json(200, &side::models()),
+            Endpoint::Usage => match scenario {
+                // A login that was ended is let in nowhere.
+                Scenario::Refuse(refusal @ (Refusal::TokenInvalidated | Refusal::TokenExpired)) => {
+                    body::refused(openai::refuse(&refusal))
+                }
+                Scenario::Refuse(Refusal::UsageLimit { .. }) => body::json(200, &side::usage(100)),
+                _ => body::json(200, &side::usage(12)),
+            },
+            Endpoint::Side if path.ends_with("/models") => match scenario {
+                Scenario::Refuse(Refusal::BadKey) => body::refused(openai::refuse(&Refusal::BadKey)),
+                _ => body::json(200, &side::models()),
+            },
             Endpoint::Side | Endpoint::Connect => body::json(404, &side::not_found()),
         };
         self.hand_out(number, response)
@@ -182,6 +198,10 @@ impl Desk {
     fn hand_out(&self, number: usize, response: Response<AnswerBody>) -> Response<AnswerBody> {
         self.book.outcome(number, Outcome::Answered(response.status().as_u16()));
         response
+    }
+
+    fn approved(&self) -> Option<String> {
+        self.approved.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn fresh(&self, account: &str) -> AccountToken {

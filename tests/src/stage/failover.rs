@@ -1,6 +1,7 @@
 //! The stage's failover: it is played by the test. A mount's key is called as its alias.
 
 use posthouse_protocol::payload::{Spawn, Trouble};
+use posthoused::credential::lease::Turn;
 use posthoused::failover::command::{
     Assignment, Choice, FailoverCommand, FailureReport, Homeward, Instruction,
 };
@@ -18,7 +19,7 @@ pub fn assignment(stage: &Stage, mount: &str) -> Assignment {
     let home = stage.path().join(format!("home-{}", mount.credential.alias()));
     let presentation = Presentation::Key { secret: key.into(), base_url: None, home: Some(home) };
     let trouble = Some(trouble("the key of acme/a was revoked"));
-    Assignment { mount, presentation, trouble, route: None }
+    Assignment { mount, presentation, trouble, route: None, renewals: 0, turn: Turn::now() }
 }
 
 /// What a person is told.

@@ -25,6 +25,41 @@ use terminal::Terminal;
 /// The definition under which the daemon runs it.
 pub const DEFINITION: &str = include_str!("../../data/harnesses/standin.toml");
 
+/// The same for accounts of `provider`, with the program as it was built beside the test.
+pub fn definition_for(provider: &str) -> String {
+    let program = format!("program = {:?}", crate::world::program("standin"));
+    DEFINITION
+        .replace("name = \"standin\"", &format!("name = \"standin\"\nprovider = {provider:?}"))
+        .replace("program = \"standin\"", &program)
+}
+
+/// What a definition says of a login in `login.json`, made by the program `fake-login`, and asked about at `endpoint` as
+/// the probe says; to be put behind everything else.
+pub fn login_at(endpoint: &str, path: &str) -> String {
+    format!(
+        r#"
+[login]
+command = ["fake-login"]
+
+[credential.login]
+path = "login.json"
+access = [["access"]]
+refresh = [["refresh"]]
+expires = [["ends"]]
+account = [["who"]]
+
+[credential.login.renew]
+url = "{endpoint}/oauth/token"
+client_id = "fake"
+
+[credential.login.probe]
+base_url = "{endpoint}"
+path = "{path}"
+headers = {{ authorization = "Bearer {{secret}}" }}
+"#
+    )
+}
+
 /// How long a turn takes unless it is told otherwise.
 const TURN: Duration = Duration::from_millis(20);
 

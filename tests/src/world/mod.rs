@@ -1,6 +1,9 @@
 //! A private daemon for one test: its own home, its real programs, and nothing left behind.
 
+mod build;
 mod cli;
+mod mail;
+mod points;
 mod processes;
 mod watch;
 
@@ -16,7 +19,10 @@ use posthouse_client::{Client, ClientError, Options};
 use posthouse_protocol::Hello;
 use posthouse_protocol::handshake::Capabilities;
 
+pub use build::build_programs;
 pub use cli::Ran;
+pub use mail::{next, until_refused, until_state};
+pub use points::Points;
 pub(crate) use processes::end_all_of;
 pub use processes::{alive, parent, signal};
 pub use watch::Watch;
@@ -92,6 +98,12 @@ impl World {
 
     /// The same with the daemon at this path.
     pub fn start_program(&mut self, program: &Path) {
+        self.launch(program);
+        self.wait_for_socket();
+    }
+
+    /// Starts the daemon at this path and waits for nothing.
+    pub fn launch(&mut self, program: &Path) {
         assert!(self.daemon.is_none(), "a daemon runs already");
         let log = File::create(self.home().join("daemon.stderr")).expect("a file for the daemon's words");
         let child = Command::new(program)
@@ -103,10 +115,10 @@ impl World {
             .spawn()
             .expect("the daemon starts");
         self.daemon = Some(child);
-        self.wait_for_socket();
     }
 
-    fn wait_for_socket(&mut self) {
+    /// Waits until the daemon accepts connections.
+    pub fn wait_for_socket(&mut self) {
         let begun = Instant::now();
         while std::os::unix::net::UnixStream::connect(self.socket()).is_err() {
             let ended = self.daemon.as_mut().and_then(|child| child.try_wait().ok().flatten());
@@ -145,6 +157,18 @@ impl World {
             assert!(begun.elapsed() < PATIENCE, "the daemon does not end\n{}", self.words());
             std::thread::park_timeout(Duration::from_millis(5));
         }
+    }
+
+    /// How the daemon ended, if it has.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        let status = self.daemon.as_mut()?.try_wait().expect("a child can be asked")?;
+        self.daemon = None;
+        Some(status)
+    }
+
+    /// Every live process of this world: the daemon, holders if they come by fail points, harnesses.
+    pub fn processes(&self) -> Vec<u32> {
+        processes::of(self.home())
     }
 
     /// What the daemon wrote on standard error.

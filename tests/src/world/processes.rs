@@ -37,8 +37,9 @@ pub fn of(home: &Path) -> Vec<u32> {
         let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environ.split(|byte| *byte == 0).any(|entry| {
             entry == mark
-                || (entry.starts_with(b"POSTHOUSE_SOCKET=")
-                    && entry.get(17..).is_some_and(|p| p.starts_with(&socket)))
+                || [b"POSTHOUSE_SOCKET=".as_slice(), b"POSTHOUSE_FAIL_POINTS="]
+                    .iter()
+                    .any(|name| entry.strip_prefix(*name).is_some_and(|path| path.starts_with(&socket)))
         })
     };
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -24,6 +24,8 @@ pub enum Exit {
     TimedOut,
     /// The message may or may not have been delivered.
     Uncertain,
+    /// A login ends soon and nothing renews it.
+    EndsSoon,
 }
 
 impl Exit {
@@ -39,6 +41,7 @@ impl Exit {
             Self::NotDelivered => 6,
             Self::TimedOut => 7,
             Self::Uncertain => 8,
+            Self::EndsSoon => 9,
         }
     }
 }

@@ -5,6 +5,7 @@ mod command;
 mod context;
 mod escape;
 mod exit;
+mod login;
 mod progress;
 mod settings;
 mod table;
@@ -35,6 +36,7 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done · 1 failed · 2 wrong usage or bad input
 3 a credential needs a login · 4 no daemon · 5 not allowed
 6 not delivered · 7 timed out · 8 uncertain whether it was delivered
+9 a login ends soon and nothing renews it
 
 POSTHOUSE_HOME=DIR keeps everything, the socket included, under one directory.";
 

@@ -6,9 +6,10 @@ use posthouse_protocol::payload::{Credential, CredentialSource};
 
 use super::*;
 use crate::credential::actor::Actor as CredentialActor;
+use crate::credential::http::Http;
 use crate::credential::vault::Vault;
 use crate::failover::observation::{Channel, Observation};
-use crate::journal::{EventFilter, Journal, Options, Seq};
+use crate::journal::{DocumentKind, EventFilter, Journal, Options, Seq};
 
 const ROUTE: &str = "codex@openai/work, codex@openai/spare, claude@anthropic/max";
 
@@ -43,7 +44,8 @@ async fn reopened(dir: &Path) -> Rooms {
     let cooldowns = desk.ask(|r| r.documents(DocumentKind::Cooldown)).await.unwrap();
     let catalog = Arc::new(Catalog::builtin().unwrap());
     let vault = Vault::new(dir.join("keys"));
-    let credentials = CredentialActor::start(&kept, vault, catalog.clone(), journal.writer());
+    let credentials =
+        CredentialActor::start(&kept, vault, catalog.clone(), journal.writer(), Http::from_env(|_| None));
     let routes = desk.ask(|r| r.documents(DocumentKind::Route)).await.unwrap();
     let clock = Clock::system();
     let shelf = Shelf::of(dir);
@@ -119,7 +121,7 @@ async fn a_typed_death_moves_on_and_stays_dead_over_restarts() {
     let moved = rooms.report("codex@openai/work", typed()).await;
     let Instruction::Move(to) = moved else { panic!("{moved:?}") };
     assert_eq!(to.mount.to_string(), "codex@openai/spare");
-    assert!(to.trouble.unwrap().repair.unwrap().contains("codex login"));
+    assert!(to.trouble.unwrap().repair.unwrap().contains("posthouse login openai/work"));
     assert_eq!(rooms.state("openai/work").await, "needs_login");
     assert!(matches!(rooms.choose().await, Choice::On(on) if on.mount.to_string() == "codex@openai/spare"));
     let decisions = rooms.decisions().await;
@@ -237,4 +239,33 @@ async fn cooldown_survives_restart_and_all_parked_uses_least_parked() {
     let wait = parking.wait.unwrap().as_secs();
     assert!((7_180..7_300).contains(&wait), "{wait}");
     assert_eq!(rooms.state("openai/work").await, "cooling");
+}
+
+#[tokio::test]
+async fn failures_in_a_row_are_counted_over_restarts_until_two_turns_end_well() {
+    let state = tempfile::tempdir().unwrap();
+    let kept = async |rooms: &Rooms| {
+        let documents = rooms.journal.desk().ask(|r| r.documents(DocumentKind::Cooldown)).await.unwrap();
+        let kept = documents.iter().filter_map(|document| document.value.parse::<Kept>().ok());
+        kept.filter_map(|kept| match kept {
+            Kept::Strikes { credential, strikes } => Some((credential.to_string(), strikes)),
+            Kept::Mark { .. } => None,
+        })
+        .collect::<Vec<_>>()
+    };
+    {
+        let rooms = rooms(state.path()).await;
+        rooms.choose().await;
+        rooms.report("codex@openai/work", typed()).await;
+        assert_eq!(kept(&rooms).await, [("openai/work".to_owned(), 1)]);
+    }
+    let rooms = reopened(state.path()).await;
+    // A ledger that had forgotten them would have nothing to strike out.
+    for left in [1, 0] {
+        let mount = Some("codex@openai/work".parse().unwrap());
+        let done = FailoverCommand::TurnDone { session: "builder".into(), mount };
+        rooms.failover.send(done).await.unwrap();
+        rooms.choose().await;
+        assert_eq!(kept(&rooms).await.len(), left);
+    }
 }

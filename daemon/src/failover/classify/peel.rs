@@ -4,6 +4,8 @@
 use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
+
+use super::rules::set;
 use serde::Deserialize;
 
 use crate::failover::observation::Endpoint;
@@ -66,7 +68,7 @@ enum WrapperError {
 impl Wrappers {
     fn load(text: &str) -> Result<Self, WrapperError> {
         let table: Table = toml::from_str(text)?;
-        let any = RegexSet::new(table.wrapper.iter().map(|written| &written.pattern))?;
+        let any = set(table.wrapper.iter().map(|written| &written.pattern))?;
         let each = table.wrapper.into_iter();
         let each =
             each.map(|as_written| Ok(Wrapper { pattern: Regex::new(&as_written.pattern)?, as_written }));

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexSet};
+use regex::{Regex, RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 
 use crate::failover::failure::{Action, Class, Evidence, Scope};
@@ -151,6 +151,15 @@ impl CodeRule {
     }
 }
 
+/// Room for the automaton that many patterns at once make, in bytes. With the usual 2 MiB it is thrown away and made
+/// anew within one text, which costs milliseconds.
+const AUTOMATON: usize = 32 << 20;
+
+/// Patterns that are looked for all at once.
+pub(super) fn set<P: AsRef<str>>(patterns: impl IntoIterator<Item = P>) -> Result<RegexSet, regex::Error> {
+    RegexSetBuilder::new(patterns).dfa_size_limit(AUTOMATON).build()
+}
+
 /// A pattern written with free blanks, for text without any.
 struct Pattern(Regex);
 
@@ -191,8 +200,8 @@ impl Rules {
         }
         Ok(Self {
             codes,
-            anywhere: RegexSet::new(table.rule.iter().map(|rule| rule.text.0.as_str()))?,
-            lines: RegexSet::new(lines)?,
+            anywhere: set(table.rule.iter().map(|rule| rule.text.0.as_str()))?,
+            lines: set(lines)?,
             line_of,
             words: Some(Regex::new(
                 &table.words.iter().map(|word| regex::escape(word)).collect::<Vec<_>>().join("|"),

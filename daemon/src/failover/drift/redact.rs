@@ -55,22 +55,19 @@ pub fn redact(text: &str, home: Option<&str>) -> String {
     let text = patterns.userinfo.replace_all(&text, "$1");
     let text = patterns.home.replace_all(&text, "~");
     let text = patterns.email.replace_all(&text, "[email]");
-    let text = patterns.known.replace_all(&text, |found: &Captures<'_>| {
-        let whole = found.get(0).map_or("", |part| part.as_str());
-        // What begins like a key and is none, as in `key_not_found`, has no digits.
-        let is_none = is_words(whole) && !whole.bytes().any(|byte| byte.is_ascii_digit());
-        if is_none { whole.to_owned() } else { SECRET.to_owned() }
-    });
+    // Before what looks like a key by itself: a value goes whole, however it begins.
     let text = patterns.named.replace_all(&text, |found: &Captures<'_>| {
         let part = |at: usize| found.get(at).map_or("", |part| part.as_str());
         // `token: expired` says what happened; a value with a digit or a capital in it is somebody's.
         let plain =
             part(2).chars().all(|c| c.is_ascii_lowercase() || "_.-[".contains(c)) && part(1).contains(": ");
-        if plain || part(2).starts_with("[secret") {
-            format!("{}{}", part(1), part(2))
-        } else {
-            format!("{}{SECRET}", part(1))
-        }
+        if plain { format!("{}{}", part(1), part(2)) } else { format!("{}{SECRET}", part(1)) }
+    });
+    let text = patterns.known.replace_all(&text, |found: &Captures<'_>| {
+        let whole = found.get(0).map_or("", |part| part.as_str());
+        // What begins like a key and is none, as in `key_not_found`, has no digits.
+        let is_none = is_words(whole) && !whole.bytes().any(|byte| byte.is_ascii_digit());
+        if is_none { whole.to_owned() } else { SECRET.to_owned() }
     });
     let hide = |found: &Captures<'_>| {
         let whole = found.get(0).map_or("", |part| part.as_str());
@@ -144,6 +141,12 @@ mod tests {
             canary.chars().filter(char::is_ascii_digit).count() >= 3
                 && canary.chars().filter(char::is_ascii_lowercase).count() >= 3
         })
+    }
+
+    #[test]
+    fn a_named_value_goes_whole_though_it_begins_like_a_key() {
+        assert_eq!(redact("password=ghAaaaAa0aa%tail", None), "password=[secret]");
+        assert_eq!(redact("token: sk-AbCdEf0123#tail", None), "token: [secret]");
     }
 
     proptest! {

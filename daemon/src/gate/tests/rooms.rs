@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::config::Limits;
 use crate::credential::command::Credentials;
+use crate::credential::http::Http;
 use crate::gate::{self, Gate, Place, Rooms, Stop};
 use crate::journal::{Journal, Options};
 use crate::post::command::{Admit, Admitted, Departure, PostCommand, PostCounts, PostQuery};
@@ -49,6 +50,7 @@ impl Gatehouse {
             sessions: Sessions(sessions),
             credentials: Credentials(credentials, tokio::sync::watch::channel(0).1),
             failover: mpsc::channel(1).0,
+            http: Http::from_env(|_| None),
             catalog: Default::default(),
             desk: journal.desk(),
             journal: journal.writer(),

@@ -1,14 +1,18 @@
 //! DIAGNOSE: what only the daemon can see of its host's health, one file per thing looked at. The client adds what only
 //! it can see.
 
+mod clock;
 mod credentials;
 mod descriptors;
 mod disk;
-mod environment;
 mod finding;
 mod harnesses;
 mod journal;
+mod keys;
 mod place;
+mod roots;
+
+use std::path::PathBuf;
 
 use posthouse_protocol::Json;
 use posthouse_protocol::payload::{Credential, CredentialInfo, Diagnose, DiagnoseResponse};
@@ -31,9 +35,13 @@ impl Verb for Diagnose {
             disk::look(&house.place.state).of("disk"),
             descriptors::look(&house.limits).of("descriptors"),
             panics().of("panics"),
-            environment::look(&house.catalog, |name| std::env::var_os(name).is_some()).of("environment"),
+            clock::look(house.http.skew().as_ref()).of("clock"),
+            roots::look(&house.http).of("tls"),
         ];
         checks.extend(harnesses::look(&house.catalog, &known).await);
+        let user = std::env::var_os("HOME").map(PathBuf::from);
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        checks.extend(keys::look(&house.catalog, &known, user.as_deref(), is_set));
         checks.extend(credentials::look(&house.catalog, &known, house.place.uid));
         let more = serde_json::json!({
             "socket": house.place.socket, "state": house.place.state,

@@ -30,6 +30,7 @@ mod shutdown;
 mod spawn;
 mod status;
 mod terminal;
+mod token;
 mod workers;
 
 use std::sync::Arc;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 use posthouse_protocol::payload::{
     Conversation, Credential, CredentialResponse, Diagnose, Events, Failures, Health, Inbox, Interrupt,
     ListAgents, ListConnectedAgents, ListSessions, ListWorkers, Logs, MessagesQuery, Metrics, Receipts,
-    Release, RemoveAgent, Route, RouteExplain, Screen, SendInput, Shutdown, Spawn, Status,
+    Release, RemoveAgent, Route, RouteExplain, Screen, SendInput, Shutdown, Spawn, Status, Token,
 };
 use posthouse_protocol::{ErrorCode, Frame, FrameType, Request, Violation};
 use serde::Serialize;
@@ -112,6 +113,7 @@ pub(super) async fn take(frame: Frame, caller: Caller, slots: &Arc<Semaphore>) -
         FrameType::Conversation => start::<Conversation>(&frame, caller, slots),
         FrameType::Interrupt => start::<Interrupt>(&frame, caller, slots),
         FrameType::Route => start::<Route>(&frame, caller, slots),
+        FrameType::Token => start::<Token>(&frame, caller, slots),
         FrameType::Failures => start::<Failures>(&frame, caller, slots),
         kind => Err(Violation::warning(ErrorCode::BadRequest, format!("{kind} is not a request"))),
     };

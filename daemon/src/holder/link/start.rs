@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::actor::{Actor, refused};
 use super::handle::{LinkHandle, WINDOW};
 use super::{HolderEvent, Identity, Link, LinkError};
+use crate::fail_point::{self, Point};
 use crate::holder::run::{Channel, RunSpec, StreamId};
 use crate::holder::wire::{
     Command, Deframer, Event, Failed, Follow, Hello, Launch, MAX_FRAME, MAX_VERSION, MIN_VERSION, Started,
@@ -68,11 +69,13 @@ pub async fn spawn(program: &HolderProgram, spec: &RunSpec) -> Result<Link, Link
     let mut process = Process::new(&program.0)
         .arg(spec.run.to_string())
         .env_clear()
+        .envs(fail_point::inherited())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()
         .map_err(|source| LinkError::Execute { program: program.0.clone(), source })?;
+    fail_point::at(Point::SpawnHolder).await;
     let (stdin, stdout) = (process.stdin.take(), process.stdout.take());
     // Reaps the holder whenever it ends; it is never killed from here.
     tokio::spawn(async move { process.wait().await });

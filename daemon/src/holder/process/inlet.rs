@@ -6,6 +6,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::unistd::write;
 
+use crate::fail_point::{self, Point};
 use crate::holder::script::{OperationId, Report, Scripts, State, Step, Turn};
 
 pub(super) struct Inlet {
@@ -39,6 +40,7 @@ impl Inlet {
     /// Takes a script and runs it as far as it goes at once. Returns its own report; reports of
     /// others go to `news`.
     pub fn submit(&mut self, operation: OperationId, steps: Vec<Step>, news: &mut Vec<Report>) -> Report {
+        fail_point::pass(Point::HolderWrite);
         let mut report = self.scripts.submit(operation, steps);
         if !report.state.is_final() {
             self.push(news);
@@ -86,12 +88,24 @@ impl Inlet {
                 Turn::Write(bytes) => bytes,
             };
             match self.fd.as_ref().map_or(Err(Errno::EPIPE), |fd| write(fd, bytes)) {
-                Ok(count) => self.scripts.wrote(count, Instant::now(), news),
+                Ok(count) => {
+                    self.scripts.wrote(count, Instant::now(), news);
+                    pass(news.last());
+                }
                 Err(Errno::EAGAIN) => self.blocked = true,
                 Err(Errno::EINTR) => {}
                 Err(errno) => self.scripts.fail(errno as i32, news),
             }
         }
+    }
+}
+
+/// The fail points between what is typed and what the daemon is told.
+fn pass(latest: Option<&Report>) {
+    match latest.map(|report| (report.state, report.steps_done)) {
+        Some((State::Running, 1..)) => fail_point::pass(Point::HolderBody),
+        Some((State::Done, _)) => fail_point::pass(Point::HolderEnter),
+        _ => {}
     }
 }
 

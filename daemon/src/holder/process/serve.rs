@@ -12,6 +12,7 @@ use super::holder::Holder;
 use super::inlet::not_understood;
 use super::life::{Left, Life, MAX_NAMED};
 use super::outlet::Outlet;
+use crate::fail_point::{self, Point};
 use crate::holder::run::StreamId;
 use crate::holder::script::{OperationId, Report, Step};
 use crate::holder::wire::{
@@ -26,6 +27,7 @@ type Refusal = (ErrorCode, String);
 impl Holder {
     /// Makes a guest that said HELLO the daemon, if a version suits both.
     pub(super) fn greet(&mut self, mut conn: Conn, tag: u32, hello: Hello) {
+        fail_point::pass(Point::HolderAdopt);
         let ours = (wire::MIN_VERSION, wire::MAX_VERSION);
         match wire::negotiate((hello.min_version, hello.max_version), ours) {
             Err(text) => conn.refuse(tag, HELLO, ErrorCode::VersionGap, text),

@@ -16,6 +16,7 @@ use signal_hook::low_level::pipe;
 use super::door::Door;
 use super::holder::{Holder, Signals};
 use super::launch::{close_stdio, failed, launch};
+use crate::fail_point::{self, Point};
 use crate::holder::ancestry::{HOLDER_NAME, Runs, runs_of};
 use crate::holder::wire::{Command, Event, Failed, FailureCode, Launch, MAX_FRAME, Started};
 use crate::sys;
@@ -26,6 +27,7 @@ pub fn main() -> ExitCode {
     sys::close_inherited();
     match start() {
         Ok((holder, started)) => {
+            fail_point::pass(Point::HolderStarted);
             // A daemon that died meanwhile finds this holder by its socket.
             let _ = answer(&Event::Started(started));
             let _ = close_stdio();

@@ -212,6 +212,7 @@ fn conn(a: &Applicant, name: NameId, from: std::sync::Arc<str>, auxiliary: bool,
         shadows: None,
         route: None,
         out: BytesMut::new(),
+        given: Vec::new(),
         usual_chunk: 512,
     }
 }

@@ -7,6 +7,7 @@ use posthouse_protocol::Encoding;
 
 use super::NameId;
 use super::directory::ShadowBinding;
+use super::effects::Given;
 use crate::post::command::ConnId;
 use crate::principal::Principal;
 
@@ -33,6 +34,8 @@ pub(crate) struct Conn {
     pub route: Option<(Arc<str>, NameId)>,
     /// Frames of this turn, not yet in the outbox.
     pub out: BytesMut,
+    /// Messages among them that are delivered once they are written.
+    pub given: Vec<Given>,
     /// Room to make for them, in bytes: what the last turn needed.
     pub usual_chunk: usize,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use posthouse_protocol::{DecodeError, Evidence, Frame, FrameType, Header, ReceiptState};
 
 use super::directory::Path;
-use super::effects::Fetch;
+use super::effects::{Fetch, Given};
 use super::letter::Letter;
 use super::queue::{Handed, Held, Load, Stage};
 use super::receipt::Step;
@@ -63,7 +63,10 @@ impl Core {
             if let Err(error) = self.deliver(slots, &letter, &to, item.seq, attempt) {
                 let step = Step::new(ReceiptState::Failed, attempt).because(error.to_string());
                 self.end(name, &letter.label, item.size, step);
-            } else if acked {
+            } else if acked || letter.label.durable {
+                if !acked {
+                    self.tell_when_written(slots, (name, letter.label.id));
+                }
                 let (order, seq, size) = (item.order, item.seq, item.size);
                 let held = Held::Letter(letter);
                 let handed = Handed { order, seq, attempt, size, stage: Stage::Given, held };
@@ -71,15 +74,32 @@ impl Core {
                     entry.queue.hand(handed);
                 }
             } else {
-                if letter.label.durable
-                    && let Some(entry) = self.names.get_mut(name)
-                {
-                    entry.queue.finish(item.size);
-                }
                 let step = Step::new(ReceiptState::Delivered, attempt).on(Evidence::Connection);
                 self.delivered(name, &letter.label, step);
             }
         }
+    }
+
+    /// A message that nobody acknowledges is delivered once one of these connections has written it: until then the
+    /// daemon's death would be its end.
+    fn tell_when_written(&mut self, slots: &[Slot], given: Given) {
+        for slot in slots {
+            if let Some(conn) = self.conns.get_mut(*slot) {
+                conn.given.push(given);
+            }
+        }
+    }
+
+    /// A message that nobody acknowledges was written to its connection.
+    pub fn written(&mut self, (name, id): Given) {
+        let Some(entry) = self.names.get_mut(name) else { return };
+        let Some(handed) = entry.queue.take_handed(id) else { return };
+        entry.queue.finish(handed.size);
+        if let Some(label) = handed.label() {
+            let step = Step::new(ReceiptState::Delivered, handed.attempt).on(Evidence::Connection);
+            self.delivered(name, label, step);
+        }
+        self.pump(name);
     }
 
     /// Whether one of the connections has enough for this turn. What needs no acknowledgement has no window, so this is

@@ -14,6 +14,8 @@ pub(crate) struct Effects {
     pub submissions: Vec<Submission>,
     /// Whole frames, one chunk per connection.
     pub frames: Vec<(ConnId, Bytes)>,
+    /// Messages that are delivered once the connection's frames so far are written, because it acknowledges none.
+    pub given: Vec<(ConnId, Vec<Given>)>,
     /// The last frames of connections that are over.
     pub ends: Vec<(ConnId, Bytes)>,
     /// Messages for sessions.
@@ -25,6 +27,9 @@ pub(crate) struct Effects {
     /// Receipts to be looked up for a message that was sent before.
     pub recalls: Vec<Recall>,
 }
+
+/// A message in the hands of a connection, for a name.
+pub(crate) type Given = (NameId, MessageId);
 
 /// Changes to be committed together.
 #[derive(Debug)]

@@ -46,7 +46,7 @@ use posthouse_protocol::{ErrorCode, Frame, FrameType, Violation};
 
 pub(super) use admit::Applicant;
 use arena::Handle;
-pub(super) use effects::{Effects, Fetch, Recall};
+pub(super) use effects::{Effects, Fetch, Given, Recall};
 pub(super) use keyed::Keyed;
 pub(super) use time::Now;
 
@@ -167,6 +167,9 @@ impl Core {
                 && !conn.out.is_empty()
             {
                 effects.frames.push((conn.id, conn.take_chunk()));
+                if !conn.given.is_empty() {
+                    effects.given.push((conn.id, std::mem::take(&mut conn.given)));
+                }
             }
         }
         effects

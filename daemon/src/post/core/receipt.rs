@@ -60,7 +60,11 @@ impl Step {
 
 impl Core {
     /// Records a step. A volatile message's is shown at once; a durable one's once the journal has it.
-    pub(super) fn step(&mut self, recipient: NameId, label: &Label, step: Step) {
+    pub(super) fn step(&mut self, recipient: NameId, label: &Label, mut step: Step) {
+        if step.state == ReceiptState::Uncertain {
+            let why = step.reason.as_deref().unwrap_or("its end was not seen");
+            step.reason = Some(format!("{why}; the harness may have taken it, or not").into());
+        }
         let Some(entry) = self.names.get(recipient) else { return };
         let (owner, name) = (entry.owner, entry.name.clone());
         let listener = self.listener(label);

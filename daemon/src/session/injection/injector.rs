@@ -90,6 +90,11 @@ impl Injector {
         self.pump(now)
     }
 
+    /// The run is about to end: nothing more is begun in it.
+    pub fn leaves(&mut self, why_away: &str) {
+        self.sight = Sight::away(why_away);
+    }
+
     /// The prompt whose run ended under it.
     pub fn adrift(&self) -> Option<&Prompt> {
         match &self.active {

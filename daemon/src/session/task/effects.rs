@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::order::News;
 use super::phase::Phase;
 use super::{Flow, Task};
+use crate::fail_point::{self, Point};
 use crate::harness::transcript::Event;
 use crate::holder::run::RunId;
 use crate::holder::script::{OperationId, Report, State};
@@ -58,6 +59,7 @@ impl Task {
                     self.tell(prompt, source, attempt, news).await
                 }
                 Effect::Write { operation, steps } => {
+                    fail_point::at(Point::SessionWrite).await;
                     let Some(live) = self.phase.live_mut() else { continue };
                     live.writes();
                     if let Err(error) = live.link.write_soon(operation, steps) {
@@ -80,6 +82,8 @@ impl Task {
             self.record.heard.add(&prompt);
         }
         self.record.owed.retain(|owed| owed.id != prompt.id);
+        // Whoever goes on after a failure has seen it.
+        self.record.stuck = false;
         let typed = self.injector.typed().map(std::borrow::Cow::into_owned);
         if let Some(live) = self.phase.live_mut() {
             live.last_typed = typed;
@@ -106,6 +110,7 @@ impl Task {
 
     /// The note of a message goes to the journal by way of post; the house's own prompts are in the session's record.
     async fn note(&mut self, prompt: Prompt) {
+        fail_point::at(Point::SessionNote).await;
         let Some(live) = self.phase.live() else { return };
         let run = live.record.id().to_string();
         let desk = self.desk.clone();
@@ -130,6 +135,7 @@ impl Task {
         let step = match news {
             Told::Waits(reason) => Step::Waiting { reason },
             Told::Reached { state, evidence, reason } => {
+                pass(state).await;
                 if source != Source::Message && state == ReceiptState::Uncertain {
                     let data = json!({ "prompt": prompt.to_string(), "reason": reason });
                     self.house.event("session.prompt_uncertain", self.name(), &data);
@@ -194,5 +200,15 @@ impl Task {
             self.injector.saw(sight, now)
         };
         self.carry_out(effects).await;
+    }
+}
+
+/// The fail points between what is known here and what others are told.
+async fn pass(state: ReceiptState) {
+    match state {
+        ReceiptState::Written => fail_point::at(Point::SessionWritten).await,
+        ReceiptState::Submitted => fail_point::at(Point::SessionSubmitted).await,
+        ReceiptState::Delivered => fail_point::at(Point::SessionConfirm).await,
+        _ => {}
     }
 }

@@ -134,6 +134,9 @@ impl Task {
             News::Chosen(choice) => return self.chosen(choice).await,
             News::Homeward(run, answer) if self.is_run(run) => return self.homeward(answer).await,
             News::Homeward(..) => {}
+            News::Freed(run, assignment) if self.is_run(run) => return self.freed(assignment).await,
+            News::Freed(..) => {}
+            News::Keyed(run, answer, reply) => return self.keyed(run, answer, reply).await,
             News::Relinked(outcome) => return self.relinked(outcome).await,
             News::Gathered(gathered, whom) => self.gathered(gathered, whom),
         }
@@ -202,12 +205,7 @@ impl Task {
         let Some(live) = self.phase.live() else { return };
         let (run, socket, desk) = (live.record.id(), live.record.socket.clone(), self.desk.clone());
         tokio::spawn(async move {
-            let found = match link::adopt(&socket).await {
-                Ok(link) => Ok(link),
-                Err(LinkError::NoHolder { .. }) => Err(adopt::left_of(run).await),
-                Err(other) => Err(Left::Perhaps(format!("unknown: {other}"))),
-            };
-            let _ = desk.send(News::Relinked(found));
+            let _ = desk.send(News::Relinked(adopt::relink(run, &socket).await));
         });
     }
 

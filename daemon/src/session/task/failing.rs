@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use posthouse_protocol::payload::Trouble;
 use serde_json::json;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -18,6 +19,7 @@ use crate::harness::transcript::Event;
 use crate::session::brief::{Handover, go_on};
 use crate::session::carry::{Carried, carry};
 use crate::session::conversation::{Follower, Said, Subject};
+use crate::session::exchange;
 use crate::session::house::new_id;
 use crate::session::injection::injector::{Fate, Sign};
 use crate::session::injection::prompt::{Prompt, Source, squeezed};
@@ -204,6 +206,7 @@ impl Task {
         seen.credential = mount.as_ref().map(|mount| mount.credential.clone());
         seen.model = mount.as_ref().and_then(|mount| mount.model.clone());
         seen.observed_at = Some(jiff::Timestamp::now());
+        seen.version = self.house.versions.latest(&live.definition.name);
         let report = FailureReport {
             session: self.name().to_owned(),
             route: self.spec().route.clone(),
@@ -230,19 +233,8 @@ impl Task {
             return Flow::On;
         }
         match instruction {
-            Instruction::Stay { trouble } => {
-                if let Some(live) = self.phase.live_mut() {
-                    let now = live.next();
-                    live.record.turn.stays_failed(now);
-                    self.keep();
-                }
-                if trouble.is_some() {
-                    self.trouble = trouble;
-                    self.dirty = true;
-                    self.tell_viewers();
-                }
-                return self.rest_if_exited().await;
-            }
+            Instruction::Stay { trouble } => return self.stays(trouble).await,
+            Instruction::Stuck { trouble } => return self.gets_stuck(trouble).await,
             Instruction::Retry { wait, trouble } => {
                 self.trouble = Some(trouble);
                 self.dirty = true;
@@ -260,6 +252,21 @@ impl Task {
             Instruction::Park(parking) => return self.pack_and_park(parking).await,
         }
         Flow::On
+    }
+
+    /// What failed stays as it is.
+    pub(super) async fn stays(&mut self, trouble: Option<Trouble>) -> Flow {
+        if let Some(live) = self.phase.live_mut() {
+            let now = live.next();
+            live.record.turn.stays_failed(now);
+            self.keep();
+        }
+        if trouble.is_some() {
+            self.trouble = trouble;
+            self.dirty = true;
+            self.tell_viewers();
+        }
+        self.rest_if_exited().await
     }
 
     async fn pack_and_park(&mut self, parking: Parking) -> Flow {
@@ -393,6 +400,7 @@ impl Task {
                     return Beginning::New(None);
                 }
                 let tree = tree::state(&spec.cwd).await;
+                let said = exchange::last_said(&self.house.catalog, luggage.left.as_ref()).await;
                 let handover = Handover {
                     session: &spec.name,
                     from: &luggage.from,
@@ -400,6 +408,7 @@ impl Task {
                     cwd: &spec.cwd,
                     task: task.as_deref(),
                     heard,
+                    said: &said,
                     screen: &luggage.screen,
                     tree: &tree,
                     idle: luggage.returning,

@@ -101,6 +101,7 @@ impl Task {
         } else if self.is_away() {
             self.homeward_at = Some(self.homeward_at.map_or(at, |due| due.min(at)));
         }
+        self.may_be_free();
         Flow::On
     }
 

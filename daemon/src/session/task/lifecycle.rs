@@ -11,6 +11,7 @@ use super::failing::MOVE_GRACE;
 use super::order::{News, Order};
 use super::phase::{Phase, Releasing, Then};
 use super::{Adopted, Begin, Flow, Task, Waiter};
+use crate::fail_point::{self, Point};
 use crate::failover::command::{Assignment, Choice, FailoverCommand, Parking};
 use crate::holder::link::place;
 use crate::holder::run::StreamId;
@@ -131,8 +132,13 @@ impl Task {
         if !matches!(self.phase, Phase::Starting { .. }) {
             self.phase = Phase::Starting { then_release: None };
         }
+        self.announce_run();
         let (house, desk) = (self.house.clone(), self.desk.clone());
+        let turn = assignment.map(|assignment| assignment.turn);
         tokio::spawn(async move {
+            if let Some(turn) = turn {
+                turn.come().await;
+            }
             let outcome = start::start(&house, plan, size).await.map(Box::new);
             let _ = desk.send(News::Started(outcome));
         });
@@ -147,7 +153,12 @@ impl Task {
                 }
                 self.could_not_start(why).await
             }
-            Ok(live) => {
+            Ok(mut live) => {
+                // Its harness may have asked for its key meanwhile, and got another one than it was started for.
+                if let Some(run) = self.record.run.as_ref().filter(|run| run.run == live.record.run) {
+                    live.record.mount.clone_from(&run.mount);
+                    live.record.renewals = run.renewals;
+                }
                 let release = match &mut self.phase {
                     Phase::Starting { then_release } => then_release.take(),
                     _ => None,
@@ -192,10 +203,24 @@ impl Task {
             }
         }
         self.unpack().await;
+        self.decide_about_adrift(now).await;
+        self.may_be_free();
         self.think_of_home();
         self.keep();
         self.tell_viewers();
         self.draw_anew();
+    }
+
+    /// Whatever was being written when the run before ended, and nobody has decided about: others wait behind it.
+    async fn decide_about_adrift(&mut self, now: Instant) {
+        if self.injector.adrift().is_some() {
+            let fate = Fate::Uncertain(
+                "its run was ended while it was being written; the harness may have taken it, or not"
+                    .to_owned(),
+            );
+            let effects = self.injector.decide(fate, now);
+            self.carry_out(effects).await;
+        }
     }
 
     /// What is still to be typed goes to the injector anew. In an adopted run an earlier daemon may have begun with the
@@ -275,6 +300,14 @@ impl Task {
         tokio::spawn(async move {
             let _ = link.follow(StreamId::TERMINAL, from).await;
         });
+        if let Some(mount) = &live.record.mount {
+            let (session, renewals) = (self.name().to_owned(), live.record.renewals);
+            let adopted =
+                FailoverCommand::Adopted { session, credential: mount.credential.clone(), renewals };
+            if self.house.failover.commands.send(adopted).await.is_err() {
+                tracing::debug!("failover did not hear of an adopted run");
+            }
+        }
         self.house.event("session.adopted", self.name(), &json!({ "pid": live.pid, "run": live.record.run }));
         match (status.exit, &self.record.rest) {
             (_, Rest::Moving) => {
@@ -313,12 +346,16 @@ impl Task {
             if live.exit.is_some() {
                 ending.hasten(now);
             }
+            self.record.stuck = false;
             let moves = !matches!(then, Then::Release(_));
             self.phase = Phase::Ending { live, ending, then };
+            // A message that comes now is for the next run.
+            self.injector.leaves("moving");
             self.dirty = true;
             if moves {
                 self.record.rest = Rest::Moving;
                 self.keep();
+                fail_point::pass(Point::FailoverEnd);
             }
         }
     }
@@ -360,6 +397,9 @@ impl Task {
         let effects = self.injector.run_ended("moving", now);
         self.carry_out(effects).await;
         self.drafting.reset();
+        if !matches!(then, Then::Release(_)) {
+            fail_point::at(Point::FailoverSwap).await;
+        }
         match then {
             Then::Release(releasing) => {
                 let fate = Fate::Uncertain("the session was released while it was being written".to_owned());

@@ -5,12 +5,14 @@ mod effects;
 mod events;
 mod failing;
 mod homing;
+mod keying;
 mod lifecycle;
 mod order;
 mod phase;
 mod publish;
 mod recount;
 mod restarting;
+mod stuck;
 mod view;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -24,6 +26,7 @@ pub use order::Order;
 pub(crate) use order::Waiter;
 
 use self::failing::Retry;
+use self::keying::Given;
 use self::order::{GatheredFor, News};
 use self::phase::Phase;
 use self::recount::Told;
@@ -123,6 +126,8 @@ pub(crate) struct Task {
     retry: Option<Retry>,
     /// When failover is asked whether the session should go back to a mount that it prefers.
     homeward_at: Option<Instant>,
+    /// When failover is asked whether a stuck session can go on.
+    free_at: Option<Instant>,
     /// Changes when a mount may have become usable.
     reopened: watch::Receiver<u64>,
     /// Reports that failover has not answered yet.
@@ -131,6 +136,8 @@ pub(crate) struct Task {
     is_up: bool,
     /// The file that CONVERSATION was last answered from.
     told: Option<Told>,
+    /// The key that the harness was given last, if it asked for one.
+    given: Option<Given>,
     /// When the conversation is looked at next.
     conversation_at: Option<Instant>,
     /// The screen changed since it was last looked at.
@@ -186,10 +193,12 @@ impl Task {
             waiter: None,
             retry: None,
             homeward_at: None,
+            free_at: None,
             reopened: house_reopened,
             reports: 0,
             is_up: false,
             told: None,
+            given: None,
             conversation_at: None,
             unseen: false,
             dirty: true,
@@ -209,10 +218,14 @@ impl Task {
     /// Stores everything that the next daemon has to know. It is not waited for, but committed before whatever is told
     /// post after it.
     fn keep(&mut self) {
+        self.note_run();
+        self.house.store(&self.record);
+    }
+
+    fn note_run(&mut self) {
         if let Some(live) = self.phase.live() {
             self.record.run = Some(live.record.clone());
         }
-        self.house.store(&self.record);
     }
 
     /// Runs the session until it is released or the daemon ends.
@@ -253,6 +266,7 @@ impl Task {
             return Flow::Over;
         }
         self.ask_homeward_if_due(now);
+        self.ask_whether_free_if_due(now);
         self.go_on_ending(now);
         if let Some(replay) = self.phase.live_mut().and_then(|live| live.replay.as_mut()) {
             replay.tick(now);
@@ -282,6 +296,7 @@ impl Task {
             live.and_then(|live| live.suspicion.wakes_at()),
             self.retry.as_ref().map(|retry| retry.at),
             self.homeward_at.and_then(later),
+            self.free_at.and_then(later),
             self.phase.live().and_then(|live| live.replay.as_ref()?.wakes_at()),
             self.phase.wakes_at(),
         ]

@@ -9,13 +9,13 @@ use posthouse_protocol::payload::{
 use uuid::Uuid;
 
 use super::recount::Told;
-use crate::failover::command::{Choice, Homeward, Instruction};
+use crate::failover::command::{Assignment, Choice, Homeward, Instruction, KeyAnswer};
 use crate::gate::outbox::Outbox;
 use crate::holder::link::Link;
 use crate::holder::script::{OperationId, Report};
 use crate::post::command::ConnId;
 use crate::session::adopt::Left;
-use crate::session::command::{Reply, Spawned};
+use crate::session::command::{Key, Reply, Spawned};
 use crate::session::conversation::Said;
 use crate::session::live::Live;
 use crate::session::replay::Gathered;
@@ -117,6 +117,11 @@ pub enum Order {
         /// The answer.
         reply: Reply<RouteExplainResponse>,
     },
+    /// The key of the run.
+    Key {
+        /// The answer.
+        reply: Reply<Key>,
+    },
     /// The daemon ends: leave the run as it is.
     Leave,
 }
@@ -144,6 +149,10 @@ pub(super) enum News {
     Chosen(Choice),
     /// Failover said whether this run's session should go back.
     Homeward(Uuid, Homeward),
+    /// Failover said which key this run is to have.
+    Keyed(Uuid, KeyAnswer, Reply<Key>),
+    /// This run's session was stuck, and goes on there.
+    Freed(Uuid, Assignment),
     /// Old output was read for somebody.
     Gathered(Gathered, GatheredFor),
 }

@@ -100,6 +100,17 @@ impl Task {
         self.info.send_replace(Some(info));
     }
 
+    /// Lets the house know of a run before its process exists: what runs there may say HELLO at once, and has to be known
+    /// for the session's own.
+    pub(super) fn announce_run(&mut self) {
+        let SessionInfo { harness, mount, run, .. } = blank(&self.record);
+        self.info.send_modify(|info| {
+            if let Some(info) = info {
+                (info.harness, info.mount, info.run) = (harness, mount, run);
+            }
+        });
+    }
+
     /// Every change of state is an event.
     fn note_state(&mut self) {
         let state = self.state();

@@ -70,6 +70,7 @@ impl Task {
                 self.viewers.remove(conn);
                 self.fit_size(None);
             }
+            Order::Key { reply } => self.key_wanted(reply),
             Order::Explain { failure, reply } => self.explain(failure, reply).await,
         }
         Flow::On

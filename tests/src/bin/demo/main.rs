@@ -4,10 +4,10 @@
 
 mod story;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Instant;
 
-use posthouse_tests::world::{World, program};
+use posthouse_tests::world::{World, build_programs, program};
 use serde_json::Value;
 use story::{Story, Wrong};
 
@@ -16,7 +16,7 @@ const DEFINITION: &str = include_str!("../../../data/harnesses/standin.toml");
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let begun = Instant::now();
-    if let Err(why) = build() {
+    if let Err(why) = build_programs() {
         eprintln!("failed to build the programs: {why}");
         return ExitCode::FAILURE;
     }
@@ -29,21 +29,6 @@ async fn main() -> ExitCode {
             eprintln!("\nThe story is not true: {why}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// `cargo run` builds this program only; the daemon, its holder and the client are others.
-fn build() -> Result<(), String> {
-    let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
-    let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--workspace", "--bins"]);
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
-    }
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("cargo build ended with {status}")),
-        Err(e) => Err(e.to_string()),
     }
 }
 

@@ -7,12 +7,19 @@
 //! says; in an editor it is an auxiliary of the name it was given.
 
 mod link;
+mod prompt;
+mod resource;
 mod tool;
 
 use rmcp::handler::server::router::tool::ToolRouter;
-use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
-use rmcp::service::ServerInitializeError;
-use rmcp::{ServerHandler, ServiceExt as _, tool_handler};
+use rmcp::model::{
+    CompleteRequestParams, CompleteResult, CompletionInfo, GetPromptRequestParams, GetPromptResponse,
+    Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, Reference, ServerCapabilities,
+    ServerConfig,
+};
+use rmcp::service::{RequestContext, ServerInitializeError};
+use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _, tool_handler};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -34,17 +41,87 @@ struct Bridge {
 #[tool_handler(router = self.tools)]
 impl ServerHandler for Bridge {
     fn get_info(&self) -> ServerConfig {
-        let mut config = ServerConfig::new(ServerCapabilities::builder().enable_tools().build());
+        let can = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_prompts()
+            .enable_completions()
+            .build();
+        let mut config = ServerConfig::new(can);
         config.server_info = Implementation::new("posthouse", env!("CARGO_PKG_VERSION"));
         config.instructions = Some(INSTRUCTIONS.to_owned());
         config
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(self.resources().await)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(Self::resource_templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        Ok(self.resource(&request.uri).await?.into())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(prompt::list())
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        Ok(prompt::get(&request.name, request.arguments.as_ref())?.into())
+    }
+
+    /// Names of sessions, where one is asked for.
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let wants_name = match &request.r#ref {
+            Reference::Resource(place) => [resource::SESSION, resource::SCREEN].contains(&place.uri.as_str()),
+            Reference::Prompt(of) => of.name == prompt::HAND_OVER && request.argument.name == "to",
+            _ => false,
+        };
+        if !wants_name {
+            return Ok(CompleteResult::default());
+        }
+        let mut names = self.session_names().await;
+        names.retain(|name| name.starts_with(&request.argument.value));
+        names.truncate(CompletionInfo::MAX_VALUES);
+        let info = CompletionInfo::new(names).map_err(|why| ErrorData::internal_error(why, None))?;
+        Ok(CompleteResult::new(info))
     }
 }
 
 /// Serves until the client closes its side. Standard output carries MCP and nothing else.
 pub async fn serve(context: &Context, name: Option<String>) -> Result<Exit, Failure> {
     let link = Link::new(context, name)?;
-    let bridge = Bridge { link, tools: Bridge::messages() + Bridge::sessions() + Bridge::accounts() };
+    let bridge = Bridge {
+        link,
+        tools: Bridge::messages() + Bridge::channels() + Bridge::sessions() + Bridge::accounts(),
+    };
     let failed = |e: String| Failure::new(Exit::Failed, format!("serve MCP: {e}"));
     match bridge.serve(rmcp::transport::stdio()).await {
         Ok(running) => running.waiting().await.map_err(|e| failed(e.to_string()))?,

@@ -1,12 +1,12 @@
 //! `posthouse credential`: logins and keys by alias.
 
-use std::io::Read;
 use std::path::PathBuf;
 
-use posthouse_protocol::payload::{Credential, CredentialInfo, CredentialSource};
+use posthouse_protocol::payload::{Credential, CredentialInfo, CredentialSource, LoginInfo};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
+use crate::login::key;
 use crate::table::{Cell, Tone, cell, render};
 use crate::{escape, when};
 
@@ -37,6 +37,8 @@ enum What {
         /// provider/alias
         name: String,
     },
+    /// Log in anew; the same as posthouse login
+    Login(super::login::Args),
     /// Forget one; a login directory stays as it is
     Rm {
         /// provider/alias
@@ -80,6 +82,7 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         What::Show { name } => Credential::Show { name },
         What::Check { name } => Credential::Check { name },
         What::Rm { name } => Credential::Remove { name },
+        What::Login(args) => return super::login::run(context, args).await,
     };
     let mut client = context.connect().await?;
     let answer = client.call(&request).await?;
@@ -106,23 +109,17 @@ fn source(add: &Add) -> Result<CredentialSource, Failure> {
         return Ok(CredentialSource::Home { dir: text.to_owned() });
     }
     let secret = match &add.env {
-        Some(name) => std::env::var(name).map_err(|e| usage(format!("take the key from {name}: {e}")))?,
-        None => {
-            let mut text = String::new();
-            let read = std::io::stdin().lock().take(64 * 1024).read_to_string(&mut text);
-            read.map_err(|e| usage(format!("read the key from standard input: {e}")))?;
-            text
+        Some(name) => {
+            let secret = std::env::var(name);
+            key::checked(secret.map_err(|e| usage(format!("take the key from {name}: {e}")))?)?
         }
+        None => key::from_stdin()?,
     };
-    // One line end is an editor's habit; anything else inside a key is a mistake that no header would carry.
-    let secret = secret.strip_suffix('\n').map(|s| s.strip_suffix('\r').unwrap_or(s)).unwrap_or(&secret);
-    if secret.is_empty() || secret.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(usage("take the key: it is empty or holds white space or control characters".to_owned()));
-    }
-    Ok(CredentialSource::Key { secret: secret.to_owned() })
+    Ok(CredentialSource::Key { secret })
 }
 
-fn print(context: &Context, credentials: &[CredentialInfo]) -> Result<(), Failure> {
+/// Prints them as a table, and below it what is to be said of each.
+pub fn print(context: &Context, credentials: &[CredentialInfo]) -> Result<(), Failure> {
     if credentials.is_empty() {
         return context
             .print("no credentials; register one with: posthouse credential add openai work --home DIR");
@@ -134,6 +131,9 @@ fn print(context: &Context, credentials: &[CredentialInfo]) -> Result<(), Failur
         &rows,
     ))?;
     for credential in credentials {
+        if let Some(login) = credential.login.as_ref().and_then(|login| describe(login, when::now_ms())) {
+            context.print(&format!("{}/{}: {login}", credential.provider, credential.alias))?;
+        }
         if let Some(why) = &credential.why {
             let until =
                 credential.until.as_deref().map(|u| format!(" until {}", when::local(u))).unwrap_or_default();
@@ -145,6 +145,21 @@ fn print(context: &Context, credentials: &[CredentialInfo]) -> Result<(), Failur
         }
     }
     Ok(())
+}
+
+/// Whose a login is and how long it lasts.
+fn describe(login: &LoginInfo, now: u64) -> Option<String> {
+    let plan = login.plan.as_deref().map(|plan| format!(" ({plan})")).unwrap_or_default();
+    let whose = login.account.as_deref().map(|account| format!("{account}{plan}"));
+    let lasts = login.expires_at.map(|at| {
+        let renewed = if login.renewable { "its harness renews it" } else { "nothing renews it" };
+        match at.checked_sub(now) {
+            Some(left) => format!("its access token ends in {}, {renewed}", when::ago(0, left)),
+            None => format!("its access token ended {} ago, {renewed}", when::ago(at, now)),
+        }
+    });
+    let said: Vec<String> = whose.into_iter().chain(lasts).collect();
+    (!said.is_empty()).then(|| escape::line(&said.join("; ")))
 }
 
 fn row(credential: &CredentialInfo) -> Vec<Cell> {
@@ -164,4 +179,24 @@ fn row(credential: &CredentialInfo) -> Vec<Cell> {
         cell(escape::line(credential.home.as_deref().unwrap_or("stored key"))),
         cell(credential.sessions.join(", ")),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_says_whose_it_is_and_how_long_it_lasts() {
+        let login = LoginInfo {
+            account: Some("a…@example.org".into()),
+            plan: Some("plus".into()),
+            expires_at: Some(7_200_000),
+            renewable: true,
+            host: None,
+        };
+        insta::assert_snapshot!(describe(&login, 0).unwrap(), @"a…@example.org (plus); its access token ends in 2h, its harness renews it");
+        let over = LoginInfo { account: None, renewable: false, ..login };
+        insta::assert_snapshot!(describe(&over, 7_260_000).unwrap(), @"its access token ended 1m ago, nothing renews it");
+        assert_eq!(describe(&LoginInfo::default(), 0), None);
+    }
 }

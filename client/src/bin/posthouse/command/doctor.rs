@@ -2,6 +2,7 @@
 //! see; what only the client sees is in the files below.
 
 mod environment;
+mod prove;
 mod reach;
 
 use posthouse_protocol::payload::{Check, Diagnose, DiagnoseResponse};
@@ -13,11 +14,20 @@ use crate::{escape, progress};
 
 /// Look for what is wrong on this host
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  posthouse doctor")]
-pub struct Args {}
+#[command(
+    after_help = "Examples:\n  posthouse doctor\n  posthouse doctor --prove     # kills a private daemon, and shows that nothing is lost"
+)]
+pub struct Args {
+    /// Show on this host that a killed daemon loses nothing: with a private daemon, in some seconds
+    #[arg(long)]
+    prove: bool,
+}
 
 /// Looks around, and has the daemon do so; starts none. Exit code 1 if a check failed.
-pub async fn run(context: &Context, _: Args) -> Result<Exit, Failure> {
+pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    if args.prove {
+        return prove::run(context).await;
+    }
     let options = context.options()?;
     let mut checks = vec![environment::look(|name| std::env::var_os(name))];
     let mut more = None;

@@ -1,7 +1,9 @@
 //! `posthouse inbox`: messages kept for a name.
 
-use posthouse_protocol::FrameType;
+use std::time::Duration;
+
 use posthouse_protocol::payload::{Ack, Claim, Inbox, InboxMessage};
+use posthouse_protocol::{FrameType, Later};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -11,7 +13,7 @@ use crate::{escape, when};
 /// Show the messages kept for you
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  posthouse inbox --unread\n  posthouse inbox --unread --take   # read them and have them marked as delivered\n  posthouse inbox --of builder"
+    after_help = "Examples:\n  posthouse inbox --unread\n  posthouse inbox --unread --take   # read them and have them marked as delivered\n  posthouse inbox --unread --wait 10m --take\n  posthouse inbox --of builder"
 )]
 pub struct Args {
     /// Another name's inbox
@@ -29,6 +31,9 @@ pub struct Args {
     /// Most messages
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u32,
+    /// Wait until there is one, but no longer than this (10 min at most)
+    #[arg(long, value_name = "TIME", value_parser = when::duration)]
+    wait: Option<Duration>,
     /// Take the undelivered ones that are shown: they count as delivered to you
     #[arg(long, conflicts_with = "of")]
     take: bool,
@@ -46,8 +51,11 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         unread_only: args.unread.then_some(true),
         from: args.from,
         channel: args.channel,
+        wait_ms: Later(args.wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))),
+        except: Later(None),
     };
-    let answer = client.call(&request).await?;
+    let deadline = Duration::from_secs(30) + args.wait.unwrap_or_default();
+    let answer = client.call_within(&request, deadline).await?;
     if context.json {
         context.print_json(&answer)?;
     } else if args.full {

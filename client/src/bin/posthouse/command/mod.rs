@@ -10,10 +10,12 @@ mod events;
 mod failure;
 mod inbox;
 mod interrupt;
+mod login;
 mod logs;
 mod ls;
 mod man;
 mod mcp;
+mod reconnect;
 mod release;
 mod restart_daemon;
 mod route;
@@ -21,7 +23,9 @@ mod screen;
 mod send;
 mod spawn;
 mod status;
+mod token;
 mod up;
+mod wait;
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -45,6 +49,10 @@ pub enum Command {
     Interrupt(interrupt::Args),
     Release(release::Args),
     Credential(credential::Args),
+    Login(login::Args),
+    Reconnect(reconnect::Args),
+    Token(token::Args),
+    Wait(wait::Args),
     Route(route::Args),
     Failure(failure::Args),
     Mcp(mcp::Args),
@@ -73,6 +81,10 @@ impl Command {
             Self::Interrupt(args) => interrupt::run(context, args).await,
             Self::Release(args) => release::run(context, args).await,
             Self::Credential(args) => credential::run(context, args).await,
+            Self::Login(args) => login::run(context, args).await,
+            Self::Reconnect(args) => reconnect::run(context, args).await,
+            Self::Token(args) => token::run(context, args).await,
+            Self::Wait(args) => wait::run(context, args).await,
             Self::Route(args) => route::run(context, args).await,
             Self::Acp(args) => acp::run(context, args).await,
             Self::Mcp(args) => mcp::run(context, args).await,

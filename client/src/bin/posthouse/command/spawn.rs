@@ -82,14 +82,10 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let wait = args.wait_ready.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
     let restart = RestartPolicy::from_word(&args.restart);
     let request = Spawn {
-        name: args.name,
-        cli: None,
         task: args.task,
         team: args.team,
         cwd: Some(cwd),
         model: args.model,
-        spawner_name: None,
-        interactive: None,
         harness,
         route: match (args.route, args.cost) {
             (Some(route), Some(cost)) => Some(format!("{route}, cost={cost}")),
@@ -99,9 +95,9 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
         env,
         trust: args.trust.then_some(true),
         allow: args.allow,
-        size: None,
         wait_ready_ms: wait,
         restart: Later((restart != RestartPolicy::Never).then_some(restart)),
+        ..Spawn::new(args.name)
     };
     let mut client = context.connect().await?;
     let deadline = Duration::from_secs(60) + args.wait_ready.unwrap_or_default();

@@ -1,5 +1,7 @@
 //! `posthouse status`: how the daemon is.
 
+mod check;
+
 use posthouse_protocol::payload::Status;
 
 use crate::context::Context;
@@ -8,11 +10,18 @@ use crate::table::{Tone, cell, render};
 
 /// Show how the daemon is
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  posthouse status --json")]
-pub struct Args {}
+#[command(after_help = "Examples:\n  posthouse status --json\n  posthouse status --check")]
+pub struct Args {
+    /// Ask every provider about its logins and keys now, and show those
+    #[arg(long)]
+    check: bool,
+}
 
 /// Asks and prints. Does not start a daemon: exit code 4 says that none runs.
-pub async fn run(context: &Context, _: Args) -> Result<Exit, Failure> {
+pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    if args.check {
+        return check::run(context).await;
+    }
     let mut client = context.connect_running().await?;
     let status = client.call(&Status {}).await?;
     if context.json {

@@ -7,12 +7,14 @@ use posthouse_protocol::payload::{Check, CredentialInfo};
 use super::finding::Finding;
 use super::place::{self, Mode};
 use crate::harness::catalog::Catalog;
+use crate::machine;
 
 /// Looks at every credential.
 pub(super) fn look(catalog: &Catalog, known: &[CredentialInfo], uid: u32) -> Vec<Check> {
     let look = |known: &CredentialInfo| {
         let name = format!("credential {}/{}", known.provider, known.alias);
-        home(catalog, known, uid).unwrap_or_else(|| state(known)).of(name)
+        let moved = || elsewhere(known, machine::host().as_deref());
+        home(catalog, known, uid).or_else(moved).unwrap_or_else(|| state(known)).of(name)
     };
     known.iter().map(look).collect()
 }
@@ -37,6 +39,16 @@ fn home(catalog: &Catalog, known: &CredentialInfo, uid: u32) -> Option<Finding> 
     wrong.next()
 }
 
+/// A login that turned up on another machine: providers end those that are used from several.
+fn elsewhere(known: &CredentialInfo, here: Option<&str>) -> Option<Finding> {
+    let made_on = known.login.as_ref()?.host.as_deref()?;
+    let here = here.filter(|here| *here != made_on)?;
+    let detail = format!(
+        "this login turned up on {made_on} and this is {here}: a provider may end a login that is used from another host"
+    );
+    Some(Finding::doubt(detail, known.repair.clone()))
+}
+
 fn state(known: &CredentialInfo) -> Finding {
     let why = known.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     let until = known.until.as_deref().map(|until| format!(" until {until}")).unwrap_or_default();
@@ -50,6 +62,9 @@ fn state(known: &CredentialInfo) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use posthouse_protocol::Later;
+    use posthouse_protocol::payload::LoginInfo;
+
     use super::*;
 
     fn known(home: &Path, state: &str) -> CredentialInfo {
@@ -66,6 +81,8 @@ mod tests {
             proven_at: None,
             sessions: vec![],
             repair: Some("codex login".into()),
+            login: Default::default(),
+            verified_by: Default::default(),
         }
     }
 
@@ -86,5 +103,15 @@ mod tests {
         std::fs::write(&login, "{}").unwrap();
         std::fs::set_permissions(&login, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(outcome(dir.path(), "valid").fix.unwrap(), format!("chmod 600 {}", login.display()));
+    }
+
+    #[test]
+    fn a_login_from_another_machine_is_a_warning() {
+        let login = LoginInfo { host: Some("laptop-7".into()), ..LoginInfo::default() };
+        let known = CredentialInfo { login: Later(Some(login)), ..known(Path::new("/h"), "valid") };
+        assert_eq!(elsewhere(&known, Some("laptop-7")), None);
+        assert_eq!(elsewhere(&known, None), None);
+        let found = elsewhere(&known, Some("pod-1"));
+        assert!(matches!(found, Some(Finding::Doubt { detail, .. }) if detail.contains("laptop-7")));
     }
 }

@@ -4,7 +4,9 @@ use posthouse_protocol::payload::{
     ChannelJoin, ChannelLeave, ChannelMessage, Claim, ClaimResult, Lease, LeaseResult, Message, ShadowBind,
     Subscribe,
 };
-use posthouse_protocol::{Durability, Encoding, ErrorCode, Evidence, FrameType, Header, Receipt, SendMeta};
+use posthouse_protocol::{
+    Durability, Encoding, ErrorCode, Evidence, FrameType, Header, Receipt, ReceiptState, SendMeta,
+};
 
 use super::world::World;
 use crate::post::command::ConnId;
@@ -130,6 +132,23 @@ fn channel_messages_reach_members_and_count_as_handed_over() {
     let leave = ChannelLeave { channel: "#dev".into(), reason: None, member: None };
     w.frame(b, Header::new(FrameType::ChannelLeave, "l", 0), &leave);
     assert_eq!(w.received_of(a, FrameType::ChannelLeave).len(), 1);
+}
+
+#[test]
+fn what_nobody_acknowledges_is_delivered_once_it_is_written() {
+    let mut w = World::new();
+    let (a, b) = (w.client("alice"), w.client("bob"));
+    w.writes = false;
+    w.send(a, "m1", "#general", "hi all");
+    w.take_first(b, FrameType::ChannelMessage);
+    assert_eq!(w.receipts(a), ["bob accepted"], "the daemon may die before it writes");
+    w.crash(0);
+    w.writes = true;
+    let (b, _) = w.enter(World::hello("bob")).unwrap();
+    let again = w.take_first(b, FrameType::ChannelMessage);
+    assert_eq!(again.header.meta.unwrap().attempt, Some(2));
+    let delivery = w.journal.deliveries.values().next().unwrap();
+    assert_eq!((delivery.state, delivery.evidence), (ReceiptState::Delivered, Some(Evidence::Connection)));
 }
 
 #[test]

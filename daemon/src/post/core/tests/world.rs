@@ -24,6 +24,8 @@ pub struct World {
     pub now: Now,
     /// Commits are applied as soon as they are submitted.
     pub prompt: bool,
+    /// What a connection is sent is written to its socket at once.
+    pub writes: bool,
     received: HashMap<ConnId, Vec<Frame>>,
     encodings: HashMap<ConnId, Encoding>,
     pub ended: Vec<ConnId>,
@@ -43,6 +45,7 @@ impl World {
             journal: FakeJournal::default(),
             now,
             prompt: true,
+            writes: true,
             received: HashMap::new(),
             encodings: HashMap::new(),
             ended: Vec::new(),
@@ -57,14 +60,19 @@ impl World {
     pub fn turn(&mut self) {
         loop {
             let effects = self.core.finish();
-            let quiet =
-                effects.submissions.is_empty() && effects.fetches.is_empty() && effects.recalls.is_empty();
+            let quiet = effects.submissions.is_empty()
+                && effects.fetches.is_empty()
+                && effects.recalls.is_empty()
+                && (effects.given.is_empty() || !self.writes);
             for submission in effects.submissions {
                 self.journal.submit(submission);
             }
             for (conn, chunk) in effects.frames.into_iter().chain(effects.ends.iter().cloned()) {
                 let encoding = self.encodings[&conn];
                 self.received.entry(conn).or_default().extend(decode(chunk, encoding));
+            }
+            for given in effects.given.into_iter().flat_map(|(_, given)| given).filter(|_| self.writes) {
+                self.core.written(given);
             }
             self.ended.extend(effects.ends.into_iter().map(|(conn, _)| conn));
             self.injections.extend(effects.injections);

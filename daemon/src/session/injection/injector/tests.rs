@@ -529,3 +529,26 @@ proptest! {
         prop_assert!(world.injector.is_empty());
     }
 }
+
+#[test]
+fn nothing_is_begun_in_a_run_that_is_about_to_end() {
+    let now = Instant::now();
+    let ready = Sight {
+        gate: Gate::Ready,
+        composer: Composer::Unknown,
+        drafting: false,
+        shown: false,
+        settled: true,
+    };
+    let mut injector = Injector::new(Rules::unknown(), "starting");
+    injector.run_began(RunId::new(Uuid::from_u128(1)), Rules::unknown());
+    injector.saw(ready.clone(), now);
+    injector.leaves("moving");
+    let late = Prompt::of_house(Uuid::from_u128(2), "late".to_owned());
+    let effects = injector.offer(late, None, now);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Note(_))), "{effects:?}");
+    injector.run_ended("moving", now);
+    injector.run_began(RunId::new(Uuid::from_u128(3)), Rules::unknown());
+    let effects = injector.saw(ready, now);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Note(_))), "{effects:?}");
+}

@@ -58,6 +58,24 @@ struct Explained {
     lines: Vec<String>,
 }
 
+#[derive(Serialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+struct Hints {
+    /// Empty if all of them can be used
+    hints: Vec<Hint>,
+}
+
+/// What a person has to run.
+#[derive(Serialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+struct Hint {
+    /// provider/alias
+    credential: String,
+    state: String,
+    why: Option<String>,
+    command: String,
+}
+
 #[tool_router(router = accounts, vis = "pub(in crate::bridge)")]
 impl Bridge {
     /// How the logins and keys are that sessions run on, and the command that repairs what is broken.
@@ -65,6 +83,18 @@ impl Bridge {
     async fn credential_status(&self) -> Result<Json<Credentials>, Trouble> {
         let answer = self.link.ask(&Credential::List).await?;
         Ok(Json(Credentials { credentials: answer.credentials.into_iter().map(Account::from).collect() }))
+    }
+
+    /// The commands that make broken logins and keys usable again. They are for a person to run: tell your user.
+    #[tool(name = "reconnect_hint", annotations(read_only_hint = true))]
+    async fn reconnect_hint(&self) -> Result<Json<Hints>, Trouble> {
+        let answer = self.link.ask(&Credential::List).await?;
+        let accounts = answer.credentials.into_iter().map(Account::from);
+        let hints = accounts.filter_map(|account| {
+            let Account { name: credential, state, why, repair, .. } = account;
+            Some(Hint { credential, state, why, command: repair? })
+        });
+        Ok(Json(Hints { hints: hints.collect() }))
     }
 
     /// Why a session runs where it runs, and where it would go after its last failure or a supposed one.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use posthouse_client::Client;
 use posthouse_protocol::payload::{Ack, Claim, Inbox, InboxMessage, Message, Receipts};
-use posthouse_protocol::{FrameType, Receipt, ReceiptState, SendMeta};
+use posthouse_protocol::{FrameType, Later, Receipt, ReceiptState, SendMeta};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::schemars::JsonSchema;
 use rmcp::{Json, tool, tool_router};
@@ -15,8 +15,6 @@ use crate::bridge::link::{Trouble, trouble};
 
 /// How long a send may wait for its first receipts.
 const ACCEPTED: Duration = Duration::from_secs(5);
-/// How often a wait looks for a message.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Longest wait for a message: clients give up on calls that take longer.
 const LONGEST_WAIT_S: u32 = 50;
 /// Messages listed unless told otherwise.
@@ -80,7 +78,7 @@ struct ReceiptsRequest {
 /// What is proven about a message.
 #[derive(Serialize, JsonSchema)]
 #[schemars(crate = "rmcp::schemars")]
-struct Sent {
+pub(super) struct Sent {
     /// The message's id, for `receipts`
     message: String,
     receipts: Vec<Proof>,
@@ -224,7 +222,12 @@ impl Bridge {
 }
 
 impl Bridge {
-    async fn send_with(&self, to: &str, text: String, meta: SendMeta) -> Result<Json<Sent>, Trouble> {
+    pub(super) async fn send_with(
+        &self,
+        to: &str,
+        text: String,
+        meta: SendMeta,
+    ) -> Result<Json<Sent>, Trouble> {
         let mut client = self.link.connect().await?;
         let id = client.send(to, &Message::text(text), meta).await.map_err(trouble)?;
         let accepted = async {
@@ -255,21 +258,29 @@ impl Bridge {
         Ok(Json(Sent { message: receipt.message.clone(), receipts: vec![Proof::from(&receipt)] }))
     }
 
-    /// The oldest message that waits, or the next that comes; claimed and acknowledged. Nothing tells an auxiliary of what
-    /// is queued for its name, so the inbox is looked at.
+    /// The oldest message that waits, or the next that comes; claimed and acknowledged. The daemon answers once there is one.
     async fn take_next(&self, client: &mut Client, from: Option<String>) -> Result<Letter, Trouble> {
+        // Whatever someone else has by now.
+        let mut taken = Vec::new();
         loop {
-            let waiting =
-                Inbox { unread_only: Some(true), from: from.clone(), limit: Some(500), ..Inbox::default() };
-            let waiting = client.call(&waiting).await.map_err(trouble)?;
+            let waiting = Inbox {
+                unread_only: Some(true),
+                from: from.clone(),
+                limit: Some(500),
+                wait_ms: Later(Some(u64::from(LONGEST_WAIT_S) * 1000)),
+                except: Later(Some(taken.clone())),
+                ..Inbox::default()
+            };
+            let patience = Duration::from_secs(u64::from(LONGEST_WAIT_S) + 10);
+            let waiting = client.call_within(&waiting, patience).await.map_err(trouble)?;
             for message in waiting.messages {
                 let claim = client.call(&Claim { message: message.id.clone() }).await.map_err(trouble)?;
                 if claim.claimed {
                     acknowledge(client, &message.id).await?;
                     return Ok(Letter { state: ReceiptState::Delivered.to_string(), ..message.into() });
                 }
+                taken.push(message.id);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }

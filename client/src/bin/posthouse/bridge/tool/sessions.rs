@@ -1,6 +1,5 @@
 //! Sessions: who is there, what they show, starting, stopping and ending them.
 
-use posthouse_protocol::Later;
 use posthouse_protocol::payload::{Interrupt, ListSessions, Release, Screen, SessionInfo, Spawn};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::schemars::JsonSchema;
@@ -133,23 +132,11 @@ impl Bridge {
         Parameters(wanted): Parameters<SpawnRequest>,
     ) -> Result<Json<Done>, Trouble> {
         let spawn = Spawn {
-            name: wanted.name,
-            cli: None,
             task: wanted.task,
-            team: None,
             cwd: wanted.cwd.or_else(here),
-            model: None,
-            spawner_name: None,
-            interactive: None,
             harness: wanted.harness,
             route: wanted.route,
-            args: Vec::new(),
-            env: Vec::new(),
-            trust: None,
-            allow: Vec::new(),
-            size: None,
-            wait_ready_ms: None,
-            restart: Later(None),
+            ..Spawn::new(wanted.name)
         };
         let result = self.link.ask(&spawn).await?;
         match result.error {
