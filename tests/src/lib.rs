@@ -6,6 +6,7 @@ pub mod lab;
 pub mod mock;
 pub mod pty;
 pub mod real;
+pub mod soak;
 pub mod stage;
 pub mod standin;
 pub mod world;
