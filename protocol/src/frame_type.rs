@@ -162,6 +162,10 @@ crate::codes! {
         Interrupt = 133 => "INTERRUPT",
         /// Answer to INTERRUPT.
         InterruptResponse = 134 => "INTERRUPT_RESPONSE",
+        /// What became of a one-shot task.
+        Outcome = 135 => "OUTCOME",
+        /// Answer to OUTCOME.
+        OutcomeResponse = 136 => "OUTCOME_RESPONSE",
         /// Hand a key out.
         Token = 139 => "TOKEN",
         /// Answer to TOKEN.

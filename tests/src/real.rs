@@ -62,6 +62,7 @@ impl Host {
         let path = std::iter::once(programs).chain(dirs).chain(std::env::split_paths(&path));
         world.set("PATH", std::env::join_paths(path).expect("a PATH"));
         world.set("TZ", "UTC");
+        world.set("HOME", lab.user());
         world.start();
         Self { world, mock, lab }
     }

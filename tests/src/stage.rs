@@ -25,7 +25,7 @@ use posthoused::journal::{EventFilter, Journal, Options, Seq};
 use posthoused::post::command::{Earlier, Injection, PostCommand};
 use posthoused::principal::{Kind, Principal};
 use posthoused::session::adopt;
-use posthoused::session::command::{SessionError, Sessions, SessionsCommand, Spawned};
+use posthoused::session::command::{SessionError, Sessions, SessionsCommand, Spawned, Started};
 use posthoused::session::house::House;
 use posthoused::session::injection::header::MarkKey;
 use posthoused::session::registry;
@@ -251,7 +251,10 @@ impl Stage {
         let (reply, answer) = oneshot::channel();
         let by = Principal { uid: 0, name: "tester".into(), kind: Kind::Operator };
         self.command(SessionsCommand::Spawn { spawn: Box::new(spawn), by, reply }).await;
-        within(answer).await
+        match within(answer).await? {
+            Started::Runs(spawned) => Ok(spawned),
+            Started::Parked => panic!("the session rests before it ever ran"),
+        }
     }
 
     /// Starts a stand-in called `name` and waits until it is ready.

@@ -11,6 +11,7 @@ pub mod decide;
 pub mod drift;
 pub mod failure;
 pub mod kept;
+pub mod last_words;
 pub mod ledger;
 pub mod observation;
 pub mod pool;

@@ -73,6 +73,7 @@ pub(super) fn of(kind: FrameType) -> Plane {
         | T::Diagnose
         | T::Conversation
         | T::Interrupt
+        | T::Outcome
         | T::Token
         | T::Route
         | T::Failures => Plane::Request,
@@ -111,6 +112,7 @@ pub(super) fn of(kind: FrameType) -> Plane {
         | T::DiagnoseResponse
         | T::ConversationResponse
         | T::InterruptResponse
+        | T::OutcomeResponse
         | T::TokenResponse
         | T::RouteResponse
         | T::FailuresResponse => Plane::DaemonOnly,

@@ -65,10 +65,60 @@ pub struct Definition {
     /// How a person logs in.
     #[serde(default)]
     pub login: Option<Login>,
+    /// How it does one task without its terminal interface.
+    #[serde(default)]
+    pub one_shot: Option<OneShot>,
+    /// Whether this is that form of it: it prints frames, takes nothing that is typed, and ends by itself.
+    #[serde(skip)]
+    pub prints: bool,
 }
 
-/// The command line, in this order: program, `resume` or `session_id`, `args`, `bridge`, `model`, `trust`, the
-/// credential's arguments, the caller's arguments, `prompt`.
+impl Definition {
+    /// The form that does one task and ends: nothing is read off a screen, and nothing typed.
+    pub fn one_shot(&self) -> Option<Self> {
+        let one_shot = self.one_shot.clone()?;
+        Some(Self {
+            launch: one_shot.launch.clone(),
+            status: None,
+            always_ready: false,
+            markers: Vec::new(),
+            composer: None,
+            login_screens: Vec::new(),
+            notices: Vec::new(),
+            injection: Injection { mid_turn: MidTurn::None, ..self.injection.clone() },
+            one_shot: Some(one_shot),
+            prints: true,
+            ..self.clone()
+        })
+    }
+}
+
+/// A harness that is given its prompt on the command line, prints a JSON object per line, and ends.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OneShot {
+    /// Its command line in place of the other one.
+    pub launch: LaunchLine,
+    /// Where in what it prints the answer is; the last one counts.
+    #[serde(default, rename = "answer")]
+    pub answers: Vec<AnswerRule>,
+}
+
+/// A printed object that holds the answer, or a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerRule {
+    /// Values that the object must have, each under its keys with dots between.
+    pub when: BTreeMap<String, String>,
+    /// Where the text is, as keys with dots between.
+    pub at: String,
+    /// Whether the text goes on where the one before it ended.
+    #[serde(default)]
+    pub joins: bool,
+}
+
+/// The command line, in this order: program, `resume`, or `new` and `session_id`, `args`, `bridge`, `model`, `trust`,
+/// the credential's arguments, the caller's arguments, `prompt`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaunchLine {
@@ -90,6 +140,9 @@ pub struct LaunchLine {
     /// Given to resume a conversation by its id. Empty: it can't.
     #[serde(default)]
     pub resume: Vec<Template>,
+    /// Given to begin a new conversation.
+    #[serde(default)]
+    pub new: Vec<Template>,
     /// Given to choose the id of a new conversation. Empty: the harness chooses.
     #[serde(default)]
     pub session_id: Vec<Template>,

@@ -186,6 +186,7 @@ pub fn launch(
         if wanted { args.iter().map(|arg| arg.fill(values)).collect() } else { Vec::new() }
     };
     let mut argv: Vec<String> = line.program.iter().cloned().collect();
+    argv.extend(when(!matches!(options.conversation, Conversation::Resume(_)), &line.new));
     argv.extend(when(true, conversation));
     argv.extend(when(true, &line.args));
     argv.extend(when(helper.is_some(), &line.bridge));
@@ -343,6 +344,21 @@ mod tests {
     fn codex_with_a_key_at_another_endpoint() {
         let got = shown("codex", &key("sk-secret", Some("http://127.0.0.1:8899/v1")), &options());
         insta::assert_snapshot!(got);
+    }
+
+    #[test]
+    fn one_shot_tasks_begin_and_go_on() {
+        let catalog = Catalog::builtin().unwrap();
+        let mut lines = Vec::new();
+        for harness in ["codex", "claude", "gemini", "opencode"] {
+            let definition = catalog.get(harness).unwrap().one_shot().unwrap();
+            for conversation in [Conversation::New, Conversation::Resume("9f4b".into())] {
+                let options = LaunchOptions { conversation, trust: false, extra: vec![], ..options() };
+                let launch = launch(&definition, &Presentation::Ambient, &options, outer()).unwrap();
+                lines.push(format!("{:?}", launch.argv));
+            }
+        }
+        insta::assert_snapshot!(lines.join("\n"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod login_file;
 pub mod observe;
 pub mod osc;
 pub mod pattern;
+pub mod printed;
 pub mod query;
 pub mod readiness;
 pub mod rules;

@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::judge::Judge;
 use super::recording::{Line, Message};
 use crate::failover::failure::{Failure, Harmless, Verdict};
-use crate::failover::observation::{Channel, Corroboration, Observation};
+use crate::failover::last_words;
+use crate::failover::observation::{Channel, Observation};
+use crate::harness::printed::Printed;
 
 /// The requests that a conversation or a turn runs by.
 const RUNS: [&str; 7] = [
@@ -56,7 +58,7 @@ fn says_no_more(told: &Failure, failure: &Failure) -> bool {
 pub fn headless(lines: &[Line], exit: Option<i32>, judge: &mut Judge) {
     let mut turn = Turn::default();
     let frames = lines.iter().filter(|line| line.stream == "out" && is_frame(&line.text));
-    for line in frames.clone() {
+    for line in frames {
         let mut seen = Observation::new(judge.harness(), Channel::Jsonl, line.text.clone());
         seen.exit = None;
         let verdict = judge.classify(&seen);
@@ -68,17 +70,9 @@ pub fn headless(lines: &[Line], exit: Option<i32>, judge: &mut Judge) {
         judge.note(end, &Verdict::NotAFailure(Harmless::NoMatch));
         return;
     };
-    let printed: Vec<&str> = frames.map(|line| line.text.as_str()).collect();
-    let mut seen = if printed.is_empty() {
-        let all: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
-        let text = all.join("\n");
-        let channel = if whole_object(&text) { Channel::Jsonl } else { Channel::Exit };
-        Observation::new(judge.harness(), channel, object_in(&text).unwrap_or(text))
-    } else {
-        Observation::new(judge.harness(), Channel::Jsonl, printed.join("\n"))
-    };
-    seen.exit = Some(code);
-    seen.corroboration = Corroboration { exit_nonzero: code != 0, ..Corroboration::default() };
+    let mut printed = Printed::default();
+    lines.iter().for_each(|line| printed.line(line.text.trim()));
+    let seen = last_words::ended(&printed, judge.harness(), code);
     let verdict = judge.classify(&seen);
     match &verdict {
         Verdict::Failure(_) if code != 0 => turn.take(end, &verdict, judge),
@@ -135,19 +129,6 @@ fn method(message: &Value) -> Option<&str> {
 
 fn is_frame(line: &str) -> bool {
     serde_json::from_str::<Value>(line.trim()).is_ok_and(|value| value.is_object())
-}
-
-/// Whether a text has one JSON object spread over its lines.
-fn whole_object(text: &str) -> bool {
-    object_in(text).is_some()
-}
-
-/// That object: harnesses print warnings before it.
-fn object_in(text: &str) -> Option<String> {
-    let begin = text.find("\n{").map(|at| at + 1).or_else(|| text.starts_with('{').then_some(0))?;
-    let end = text.rfind('}')? + 1;
-    let object = text.get(begin..end)?;
-    is_frame(object).then(|| object.to_owned())
 }
 
 fn seconds(at: f64) -> Duration {

@@ -141,7 +141,10 @@ pub(crate) async fn relink(run: RunId, socket: &Path) -> Result<Link, Left> {
 
 async fn connect(house: &House, run: &RunRecord) -> Result<Adopted, Missing> {
     let definition = house.catalog.get(&run.harness).or_else(|_| house.catalog.get("generic"));
-    let definition = definition.map_err(|e| Missing::Uncertain(e.to_string()))?;
+    let mut definition = definition.map_err(|e| Missing::Uncertain(e.to_string()))?;
+    if run.prints {
+        definition = definition.one_shot().map_or(definition, Arc::new);
+    }
     let link = link::adopt(&run.socket).await?;
     if link.handle.identity().run != run.id() {
         return Err(Missing::Uncertain("another run's holder listens at its socket".to_owned()));
@@ -150,7 +153,7 @@ async fn connect(house: &House, run: &RunRecord) -> Result<Adopted, Missing> {
     let status = status.map_err(|_| {
         Missing::Uncertain(format!("it did not answer within {} s", STATUS_LIMIT.as_secs()))
     })??;
-    Ok(Adopted { record: run.clone(), definition: Arc::clone(&definition), link, status })
+    Ok(Adopted { record: run.clone(), definition, link, status })
 }
 
 /// What a dead holder leaves of its run.

@@ -8,12 +8,13 @@ use posthouse_protocol::payload::{
     SessionInfo, ShutdownResponse, Spawn, WindowSize,
 };
 use secrecy::SecretString;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::credential::id::CredentialId;
 use crate::gate::outbox::Outbox;
 use crate::post::command::ConnId;
 use crate::principal::Principal;
+use crate::session::spec::Outcome;
 
 /// Where the registry takes commands; bounded.
 #[derive(Clone, Debug)]
@@ -32,7 +33,7 @@ pub enum SessionsCommand {
         /// By whom.
         by: Principal,
         /// Told once the process runs, or why it does not.
-        reply: Reply<Spawned>,
+        reply: Reply<Started>,
     },
     /// End a session and prove that nothing of it is left.
     Release {
@@ -154,6 +155,20 @@ pub enum SessionsCommand {
         /// The answer.
         reply: Reply<RouteExplainResponse>,
     },
+    /// Everything known of a session, and when that changes.
+    Watch {
+        /// Which.
+        name: String,
+        /// The answer.
+        reply: Reply<watch::Receiver<Option<SessionInfo>>>,
+    },
+    /// What became of the task of a one-shot session, once it is over.
+    Outcome {
+        /// Which.
+        name: String,
+        /// The answer.
+        reply: Reply<Option<Outcome>>,
+    },
     /// The key of a session's run, for the harness or agent in it.
     Key {
         /// Which.
@@ -186,6 +201,15 @@ pub struct Spawned {
     pub run: String,
     /// What it runs on.
     pub mount: String,
+}
+
+/// How a session began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// With a run.
+    Runs(Spawned),
+    /// It waits until something is usable.
+    Parked,
 }
 
 /// The key of a run.

@@ -13,9 +13,12 @@ use super::picture::Picture;
 use super::replay::Replay;
 use super::spec::RunRecord;
 use super::suspicion::Suspicion;
+use crate::failover::classify::classify;
+use crate::failover::last_words;
 use crate::harness::definition::Definition;
 use crate::harness::observe::Observer;
 use crate::harness::osc::{Reported, StatusReport};
+use crate::harness::printed::Printed;
 use crate::harness::query::{self, AnswerContext, Query};
 use crate::harness::readiness::ReadinessTracker;
 use crate::harness::scan::{Signal, SignalScanner};
@@ -69,6 +72,8 @@ pub struct Live {
     heard_before: Vec<String>,
     /// What was submitted last, as it was typed, until the composer is seen without it.
     pub last_typed: Option<String>,
+    /// What it prints, where it takes no input.
+    pub printed: Option<Printed>,
     screen: Box<VtScreen>,
     scanner: SignalScanner,
     tracker: ReadinessTracker,
@@ -141,7 +146,9 @@ impl Live {
         let terminal = status.streams.iter().find(|stream| stream.stream == StreamId::TERMINAL);
         let (start, end) = terminal.map_or((0, 0), |stream| (stream.start, stream.end));
         let picture = Picture::of_note(&status.note);
-        let picture = picture.filter(|picture| (start..=end).contains(&picture.screen.offset));
+        // What was printed is in no picture: it is read again from the start.
+        let picture =
+            picture.filter(|picture| !definition.prints && (start..=end).contains(&picture.screen.offset));
         let (screen, from) = match &picture {
             Some(picture) => {
                 (VtScreen::restore(size.rows, size.cols, &picture.screen), picture.screen.offset)
@@ -170,7 +177,10 @@ impl Live {
 
     fn new(record: RunRecord, definition: Arc<Definition>, link: Link, beginning: Beginning) -> Self {
         let Beginning { screen, tracker, observer, from, answered } = beginning;
+        let printed = definition.one_shot.as_ref().filter(|_| definition.prints);
+        let printed = printed.map(|one_shot| Printed::new(one_shot.answers.clone()));
         Self {
+            printed,
             record,
             definition,
             pid: link.handle.identity().child_pid,
@@ -221,6 +231,9 @@ impl Live {
         self.next = from + fresh.len() as u64;
         self.output_at = Some(now);
         self.screen.feed(&fresh);
+        if let Some(printed) = &mut self.printed {
+            printed.feed(&fresh);
+        }
         self.tracker.output(now.saturating_duration_since(self.began));
         let mut queries = Vec::new();
         let mut reports = Vec::new();
@@ -333,15 +346,35 @@ impl Live {
             return;
         }
         self.exit = Some(exit);
-        let view = self.screen.view();
-        for notice in self.observer.exited(&view, now.saturating_duration_since(self.began)) {
-            self.suspicion.notice(notice, now);
-        }
         let code = match exit {
             Exit::Code(code) => Some(code),
             Exit::Signal(_) | Exit::Other(..) => None,
         };
+        if self.printed.is_some() {
+            return self.judge_printed(code, now);
+        }
+        let view = self.screen.view();
+        for notice in self.observer.exited(&view, now.saturating_duration_since(self.began)) {
+            self.suspicion.notice(notice, now);
+        }
         self.suspicion.exited(code, now);
+    }
+
+    /// A harness that prints has ended: what it said of itself is all there is.
+    fn judge_printed(&mut self, code: Option<i32>, now: Instant) {
+        let Some(printed) = &mut self.printed else { return };
+        printed.end_line();
+        let harness = &self.definition.name;
+        let seen = match code.filter(|code| *code != 0) {
+            Some(code) => Some(last_words::ended(printed, harness, code)),
+            None => {
+                let (at, zone) = (jiff::Timestamp::now(), jiff::tz::TimeZone::system());
+                last_words::unrecovered(printed, harness, |seen| classify(seen, at, &zone))
+            }
+        };
+        if let Some(seen) = seen {
+            self.suspicion.printed(seen, now);
+        }
     }
 
     /// Reads what is new on a screen at rest.

@@ -31,6 +31,7 @@ pub fn look(live: &mut Live, drafting: &mut Drafting, under_way: UnderWay<'_>, n
         Composer::Other => Some(is_left_over),
     };
     let gate = match readiness {
+        _ if live.definition.prints => Gate::Busy,
         Readiness::Ready => Gate::Ready,
         Readiness::Busy => Gate::Busy,
         Readiness::Blocked(block) => Gate::Blocked(block.kind),

@@ -213,6 +213,14 @@ impl Registry {
             SessionsCommand::Key { name, reply } => {
                 self.pass(&name, "hand out a key to", reply, |reply| Order::Key { reply });
             }
+            SessionsCommand::Watch { name, reply } => {
+                let handle = self.sessions.get(&name).filter(|handle| handle.info.borrow().is_some());
+                let info = handle.map(|handle| handle.info.clone());
+                let _ = reply.send(info.ok_or_else(|| no_such("wait for", &name)));
+            }
+            SessionsCommand::Outcome { name, reply } => {
+                self.pass(&name, "tell the outcome of", reply, |reply| Order::Outcome { reply });
+            }
             SessionsCommand::Rights { run, reply } => {
                 let _ = reply.send(self.rights(&run));
             }
@@ -223,8 +231,7 @@ impl Registry {
     /// Hands an order with its reply to a session.
     fn pass<T>(&self, name: &str, what: &str, reply: Reply<T>, order: impl FnOnce(Reply<T>) -> Order) {
         let Some(handle) = self.sessions.get(name).filter(|handle| handle.info.borrow().is_some()) else {
-            let message = format!("{what} {name}: there is no session of that name");
-            let _ = reply.send(Err(SessionError::new(ErrorCode::NoSuchSession, message)));
+            let _ = reply.send(Err(no_such(what, name)));
             return;
         };
         match handle.orders.try_reserve() {
@@ -253,7 +260,7 @@ impl Registry {
         })
     }
 
-    fn spawn(&mut self, spawn: Spawn, by: &Principal, reply: Reply<super::command::Spawned>) {
+    fn spawn(&mut self, spawn: Spawn, by: &Principal, reply: Reply<super::command::Started>) {
         let ready_within = spawn.wait_ready_ms.map(Duration::from_millis);
         let policy = spawn.restart.0.unwrap_or(RestartPolicy::Never);
         let (spec, variables) = match self.spec_of(spawn, by) {
@@ -297,6 +304,7 @@ impl Registry {
         let first = words.next();
         let mut args: Vec<String> = words.chain(spawn.args).collect();
         let catalog = &self.house.catalog;
+        let one_shot = spawn.one_shot.0.unwrap_or(false);
         let harness = match (spawn.harness, &route, first) {
             (Some(harness), _, _) => harness,
             (None, Some(route), _) => {
@@ -319,7 +327,19 @@ impl Registry {
         for harness in
             route.iter().flat_map(|route| route.mounts()).map(|mount| &mount.harness).chain([&harness])
         {
-            catalog.get(harness).map_err(|e| bad(ErrorCode::BadRoute, e.to_string()))?;
+            let definition = catalog.get(harness).map_err(|e| bad(ErrorCode::BadRoute, e.to_string()))?;
+            if one_shot && definition.one_shot.is_none() {
+                let why =
+                    format!("start a one-shot task: {harness} does none; a session of it can be spawned");
+                return Err(bad(ErrorCode::BadRoute, why));
+            }
+        }
+        if one_shot && spawn.task.as_ref().is_none_or(|task| task.trim().is_empty()) {
+            return Err(bad(ErrorCode::BadRequest, "start a one-shot task: it has no prompt".into()));
+        }
+        if one_shot && !matches!(spawn.restart.0, None | Some(RestartPolicy::Never)) {
+            let why = "start a one-shot task: it is over when it has ended, so it has no restart policy";
+            return Err(bad(ErrorCode::BadRequest, why.into()));
         }
         if let Some(RestartPolicy::Unknown(_)) = spawn.restart.0 {
             let why = "start a session: its restart policy is never, on-failure or always".to_owned();
@@ -344,6 +364,7 @@ impl Registry {
             team: spawn.team,
             model: spawn.model,
             trust: spawn.trust.unwrap_or(false),
+            one_shot,
             allow: spawn.allow,
             size,
             spawned_by: by.name.clone(),
@@ -389,6 +410,10 @@ impl Registry {
         response.left_running.sort();
         response
     }
+}
+
+fn no_such(what: &str, name: &str) -> SessionError {
+    SessionError::new(ErrorCode::NoSuchSession, format!("{what} {name}: there is no session of that name"))
 }
 
 /// The definition that any command runs under.

@@ -42,6 +42,9 @@ pub struct SessionSpec {
     /// The user's word that the folder is trusted.
     #[serde(default)]
     pub trust: bool,
+    /// It does its task without the harness's terminal interface, and is over then.
+    #[serde(default)]
+    pub one_shot: bool,
     /// Rights of the agent inside.
     #[serde(default)]
     pub allow: Vec<String>,
@@ -109,6 +112,9 @@ pub struct RunRecord {
     /// Whether its harness asks for its key, so that another one can take its place.
     #[serde(default)]
     pub asks: bool,
+    /// Whether its harness prints and takes nothing that is typed.
+    #[serde(default)]
+    pub prints: bool,
     /// The account of its turn.
     #[serde(default)]
     pub turn: Turn,
@@ -158,6 +164,22 @@ pub struct SessionRecord {
     /// Its turn failed, nothing else was usable, and it goes on once something is.
     #[serde(default)]
     pub stuck: bool,
+    /// What became of the task of a one-shot session.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+}
+
+/// What became of the task of a one-shot session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Whether it was done.
+    pub done: bool,
+    /// What the harness answered.
+    #[serde(default)]
+    pub answer: Option<String>,
+    /// There was more of the answer.
+    #[serde(default)]
+    pub cut: bool,
 }
 
 impl SessionRecord {
@@ -174,6 +196,7 @@ impl SessionRecord {
             heard: Heard::default(),
             has_past: false,
             stuck: false,
+            outcome: None,
         }
     }
 }
@@ -238,6 +261,7 @@ mod tests {
             conversation_from: 9,
             renewals: 0,
             asks: false,
+            prints: false,
             turn: Turn::given(Prompt::of_house(Uuid::from_u128(1), "fix it".into())),
         };
         let asked = Prompt::of_house(Uuid::from_u128(2), "go on".into());
@@ -253,6 +277,7 @@ mod tests {
             team: None,
             model: None,
             trust: true,
+            one_shot: false,
             allow: vec!["spawn".into()],
             size: Cells { cols: 100, rows: 30 },
             spawned_by: "bob".into(),

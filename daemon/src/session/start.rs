@@ -70,7 +70,11 @@ pub fn plan(
 ) -> Result<Plan, String> {
     let mount = assignment.map(|assignment| assignment.mount.clone());
     let harness = mount.as_ref().map_or(&session.harness, |mount| &mount.harness);
-    let definition = house.catalog.get(harness).map_err(|e| e.to_string())?;
+    let mut definition = house.catalog.get(harness).map_err(|e| e.to_string())?;
+    if session.one_shot {
+        let one_shot = definition.one_shot();
+        definition = Arc::new(one_shot.ok_or_else(|| format!("start it: {harness} does no one-shot tasks"))?);
+    }
     let run = RunId::new(new_id());
     let (conversation, prompt, typed) = begin(&definition, beginning);
     let id = match &conversation {
@@ -112,6 +116,7 @@ pub fn plan(
         conversation_from: 0,
         renewals: assignment.map_or(0, |assignment| assignment.renewals),
         asks: launch.asks,
+        prints: definition.prints,
         turn: prompt.map_or_else(Turn::default, |text| Turn::given(Prompt::of_house(new_id(), text))),
     };
     let spec = RunSpec {
@@ -131,6 +136,9 @@ pub fn plan(
 /// The conversation, the prompt for the command line, and the text to be typed.
 fn begin(definition: &Definition, beginning: Beginning) -> (Conversation, Option<String>, Option<String>) {
     match beginning {
+        Beginning::Resume { conversation, say } if definition.prints => {
+            (Conversation::Resume(conversation), say, None)
+        }
         Beginning::Resume { conversation, say } => (Conversation::Resume(conversation), None, say),
         Beginning::New(task) => {
             let conversation = if definition.launch.session_id.is_empty() {

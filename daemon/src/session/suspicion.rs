@@ -24,6 +24,7 @@ const ALONE: Duration = Duration::from_secs(5);
 /// What was gathered of one turn.
 #[derive(Debug, Default)]
 pub struct Suspicion {
+    printed: Option<Observation>,
     recorded: Option<ApiError>,
     line: Option<String>,
     report: Option<String>,
@@ -74,6 +75,12 @@ impl Suspicion {
         self.hear(now);
     }
 
+    /// A harness that prints ended, and told of a failure.
+    pub fn printed(&mut self, seen: Observation, now: Instant) {
+        self.printed = Some(seen);
+        self.due = Some(now);
+    }
+
     fn hear(&mut self, now: Instant) {
         let since = *self.since.get_or_insert(now);
         let awaits_record = self.keeps_records && self.recorded.is_none() && self.exit.is_none();
@@ -108,6 +115,9 @@ impl Suspicion {
         }
         self.due = None;
         self.since = None;
+        if let Some(seen) = self.printed.take() {
+            return Some(seen);
+        }
         let (channel, body) = if let Some(error) = &self.recorded {
             (Channel::Jsonl, frame(error).to_string())
         } else if let Some(line) = &self.line {

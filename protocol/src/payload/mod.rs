@@ -11,6 +11,7 @@ mod failure;
 mod inbox;
 mod link;
 mod message;
+mod outcome;
 mod restart;
 mod route;
 mod session;
@@ -28,6 +29,7 @@ pub use failure::*;
 pub use inbox::*;
 pub use link::*;
 pub use message::*;
+pub use outcome::*;
 pub use restart::*;
 pub use route::*;
 pub use session::*;
@@ -128,7 +130,7 @@ payloads! {
     Ping: Ping, Pong: Pong, Error: Error, Bye: Bye, Log: Log,
     Subscribe: Subscribe, Unsubscribe: Unsubscribe, ShadowBind: ShadowBind, ShadowUnbind: ShadowUnbind,
     ChannelJoin: ChannelJoin, ChannelLeave: ChannelLeave, ChannelMessage: ChannelMessage,
-    Spawn: Spawn { 1: restart }, SpawnResult: SpawnResult, Release: Release, ReleaseResult: ReleaseResult,
+    Spawn: Spawn { 1: restart, 2: one_shot }, SpawnResult: SpawnResult, Release: Release, ReleaseResult: ReleaseResult,
     AgentReady: AgentReady, SendInput: SendInput, SendInputResult: SendInputResult,
     ListWorkers: ListWorkers, ListWorkersResult: ListWorkersResult,
     Status: Status, StatusResponse: StatusResponse,
@@ -151,6 +153,7 @@ payloads! {
     Diagnose: Diagnose, DiagnoseResponse: DiagnoseResponse,
     Conversation: Conversation, ConversationResponse: ConversationResponse,
     Interrupt: Interrupt, InterruptResponse: InterruptResponse,
+    Outcome: Outcome, OutcomeResponse: OutcomeResponse,
     Token: Token, TokenResponse: TokenResponse,
     Route: Route, RouteResponse: RouteResponse,
     Failures: Failures, FailuresResponse: FailuresResponse,
@@ -167,5 +170,5 @@ requests! {
     Credential => CredentialResponse, RouteExplain => RouteExplainResponse,
     Shutdown => ShutdownResponse, Diagnose => DiagnoseResponse,
     Conversation => ConversationResponse, Interrupt => InterruptResponse,
-    Token => TokenResponse, Route => RouteResponse, Failures => FailuresResponse,
+    Outcome => OutcomeResponse, Token => TokenResponse, Route => RouteResponse, Failures => FailuresResponse,
 }

@@ -59,6 +59,9 @@ pub struct Spawn {
     /// Whether it is started again when its harness ends; absent means `never`.
     #[serde(default, skip_serializing_if = "Later::is_none")]
     pub restart: Later<RestartPolicy>,
+    /// Do the task without the harness's terminal interface, and be over then; OUTCOME tells what became of it.
+    #[serde(default, skip_serializing_if = "Later::is_none")]
+    pub one_shot: Later<bool>,
 }
 
 impl Spawn {
@@ -82,6 +85,7 @@ impl Spawn {
             size: None,
             wait_ready_ms: None,
             restart: Later(None),
+            one_shot: Later(None),
         }
     }
 }

@@ -40,6 +40,7 @@ pub fn samples() -> Vec<Sample> {
     };
     let spawn: Spawn = serde_json::from_str(r#"{"name": "bob"}"#).unwrap();
     vec![
+        named("one task", Spawn { one_shot: Later(Some(true)), ..spawn.clone() }),
         named("kept going", Spawn { restart: Later(Some(RestartPolicy::Always)), ..spawn }),
         named("one is kept going", ListSessionsResponse { sessions: vec![session(), kept, session()] }),
         named(

@@ -3,9 +3,9 @@
 use posthouse_protocol::payload::{
     Attach, AttachResponse, Blocked, Conversation, ConversationResponse, Detach, EnvVar, FailureInfo,
     Failures, FailuresResponse, Input, Interrupt, InterruptResponse, ListSessions, ListSessionsResponse,
-    ListWorkers, ListWorkersResult, Logs, LogsResponse, Notice, Output, Release, ReleaseResult, Resize,
-    Route, RouteInfo, RouteResponse, Said, Screen, ScreenResponse, SendInput, SendInputResult, SessionInfo,
-    Spawn, SpawnResult, Token, TokenResponse, Trouble, WindowSize, WorkerInfo,
+    ListWorkers, ListWorkersResult, Logs, LogsResponse, Notice, Outcome, OutcomeResponse, Output, Release,
+    ReleaseResult, Resize, Route, RouteInfo, RouteResponse, Said, Screen, ScreenResponse, SendInput,
+    SendInputResult, SessionInfo, Spawn, SpawnResult, Token, TokenResponse, Trouble, WindowSize, WorkerInfo,
 };
 use posthouse_protocol::{Blob, Later};
 
@@ -37,6 +37,7 @@ fn lifecycle() -> Vec<Sample> {
             size: Some(SIZE),
             wait_ready_ms: Some(60_000),
             restart: Later(None),
+            one_shot: Later(None),
         }),
         sample(SpawnResult {
             reply_to: "frame-0".into(),
@@ -219,6 +220,36 @@ pub fn later() -> Vec<Sample> {
             message: Some(TEXT.into()),
         }),
         bare(RouteResponse::default()),
+        sample(Outcome {
+            name: "bob".into(),
+            known: Some("busy@codex@openai/work".into()),
+            wait_ms: Some(60_000),
+        }),
+        bare(Outcome { name: "bob".into(), ..Outcome::default() }),
+        sample(OutcomeResponse {
+            name: "bob".into(),
+            state: "exited".into(),
+            mount: "codex@openai/work".into(),
+            done: Some(true),
+            answer: Some(TEXT.into()),
+            cut: true,
+            how: Some("exit code 0".into()),
+            until: Some("2026-11-22T03:09:00Z".into()),
+            trouble: Some(trouble()),
+            conversation: Some("0199".into()),
+        }),
+        bare(OutcomeResponse {
+            name: "bob".into(),
+            state: "busy".into(),
+            mount: "codex".into(),
+            done: None,
+            answer: None,
+            cut: false,
+            how: None,
+            until: None,
+            trouble: None,
+            conversation: None,
+        }),
         sample(Token { credential: Some("openai/key".into()) }),
         bare(Token::default()),
         sample(TokenResponse { credential: "openai/key".into(), token: "not-a-secret".into() }),

@@ -49,6 +49,11 @@ impl Lab {
         self.root.path().join("cwd")
     }
 
+    /// The home directory of the person whose lab it is: no profile of the real one's runs in a harness's shells.
+    pub fn user(&self) -> PathBuf {
+        self.root.path().join("user")
+    }
+
     /// The lab's own folder.
     pub fn path(&self) -> &Path {
         self.root.path()
@@ -62,7 +67,7 @@ impl Lab {
         let inherited = ["PATH", "LANG"].map(|name| (name, std::env::var_os(name).unwrap_or_default()));
         env.extend(inherited.map(|(name, value)| (name.to_owned(), value)));
         let ours = [
-            ("HOME", self.root.path().join("user").into_os_string()),
+            ("HOME", self.user().into_os_string()),
             ("TMPDIR", self.root.path().join("tmp").into_os_string()),
             ("TERM", "xterm-256color".into()),
             ("TZ", "UTC".into()),

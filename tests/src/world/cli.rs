@@ -1,11 +1,11 @@
 //! The `posthouse` command in a world.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use super::{World, program};
+use super::{PATIENCE, World, program};
 
 /// How a command ended and what it printed.
 #[derive(Clone, Debug)]
@@ -16,6 +16,34 @@ pub struct Ran {
     pub out: String,
     /// Standard error.
     pub err: String,
+}
+
+/// A command that runs.
+#[derive(Debug)]
+pub struct Running(tokio::process::Child);
+
+impl Running {
+    /// Its process.
+    ///
+    /// # Panics
+    /// When it has been waited for.
+    pub fn pid(&self) -> u32 {
+        self.0.id().expect("a command that runs")
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it takes too long.
+    pub async fn ended(self) -> Ran {
+        let output = tokio::time::timeout(PATIENCE, self.0.wait_with_output());
+        ran(output.await.expect("posthouse ends in time").expect("posthouse ends"))
+    }
+}
+
+fn ran(output: Output) -> Ran {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
 
 impl Ran {
@@ -58,9 +86,14 @@ impl World {
             // A command that does not read its input is no error.
             let _ = stdin.write_all(input);
         }
-        let output = child.wait_with_output().expect("posthouse ends");
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+        ran(child.wait_with_output().expect("posthouse ends"))
+    }
+
+    /// Starts `posthouse ARGS…`, which takes its time. It is ended when what comes back is dropped.
+    pub fn cli_in_background(&self, args: &[&str]) -> Running {
+        let mut command = tokio::process::Command::from(self.command());
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running(command.kill_on_drop(true).spawn().expect("posthouse starts"))
     }
 
     /// `posthouse` in this world, to be given arguments.

@@ -20,7 +20,7 @@ use posthouse_protocol::Hello;
 use posthouse_protocol::handshake::Capabilities;
 
 pub use build::build_programs;
-pub use cli::Ran;
+pub use cli::{Ran, Running};
 pub use mail::{next, until_refused, until_state};
 pub use points::Points;
 pub(crate) use processes::end_all_of;

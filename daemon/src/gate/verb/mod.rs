@@ -18,6 +18,7 @@ mod kept;
 mod logs;
 mod messages;
 mod metrics;
+mod outcome;
 mod receipts;
 mod release;
 mod remove;
@@ -37,8 +38,8 @@ use std::sync::Arc;
 
 use posthouse_protocol::payload::{
     Conversation, Credential, CredentialResponse, Diagnose, Events, Failures, Health, Inbox, Interrupt,
-    ListAgents, ListConnectedAgents, ListSessions, ListWorkers, Logs, MessagesQuery, Metrics, Receipts,
-    Release, RemoveAgent, Route, RouteExplain, Screen, SendInput, Shutdown, Spawn, Status, Token,
+    ListAgents, ListConnectedAgents, ListSessions, ListWorkers, Logs, MessagesQuery, Metrics, Outcome,
+    Receipts, Release, RemoveAgent, Route, RouteExplain, Screen, SendInput, Shutdown, Spawn, Status, Token,
 };
 use posthouse_protocol::{ErrorCode, Frame, FrameType, Request, Violation};
 use serde::Serialize;
@@ -113,6 +114,7 @@ pub(super) async fn take(frame: Frame, caller: Caller, slots: &Arc<Semaphore>) -
         FrameType::Conversation => start::<Conversation>(&frame, caller, slots),
         FrameType::Interrupt => start::<Interrupt>(&frame, caller, slots),
         FrameType::Route => start::<Route>(&frame, caller, slots),
+        FrameType::Outcome => start::<Outcome>(&frame, caller, slots),
         FrameType::Token => start::<Token>(&frame, caller, slots),
         FrameType::Failures => start::<Failures>(&frame, caller, slots),
         kind => Err(Violation::warning(ErrorCode::BadRequest, format!("{kind} is not a request"))),

@@ -7,7 +7,7 @@ use super::{Answer, Caller, Verb, refuse};
 use crate::failover::command::FailoverCommand;
 use crate::failover::route::{Cost, Route};
 use crate::principal::Right;
-use crate::session::command::SessionsCommand;
+use crate::session::command::{SessionsCommand, Started};
 
 impl Verb for Spawn {
     async fn answer(self, caller: &Caller) -> Answer<Self> {
@@ -32,16 +32,22 @@ impl Verb for Spawn {
         };
         let reply_to = caller.id.clone();
         Ok(match outcome.await {
-            Ok(spawned) => SpawnResult {
-                reply_to,
-                success: true,
-                name,
-                pid: Some(spawned.pid),
-                error: None,
-                mount: Some(spawned.mount),
-                run: Some(spawned.run),
-                code: None,
-            },
+            Ok(started) => {
+                let spawned = match started {
+                    Started::Runs(spawned) => Some(spawned),
+                    Started::Parked => None,
+                };
+                SpawnResult {
+                    reply_to,
+                    success: true,
+                    name,
+                    pid: spawned.as_ref().map(|spawned| spawned.pid),
+                    error: None,
+                    mount: spawned.as_ref().map(|spawned| spawned.mount.clone()),
+                    run: spawned.map(|spawned| spawned.run),
+                    code: None,
+                }
+            }
             Err(why) => SpawnResult {
                 reply_to,
                 success: false,

@@ -110,11 +110,16 @@ impl Task {
                         self.keep();
                     }
                 }
-                Event::ApiError(error) if error.last => {
+                // A harness that prints tells by itself.
+                Event::ApiError(error) if error.last && !live.definition.prints => {
                     live.record.turn.failed();
                     live.suspicion.recorded(error, now);
                 }
-                Event::TurnEnded { aborted: false } if live.definition.status.is_none() => self.turn_done(),
+                Event::TurnEnded { aborted: false }
+                    if live.definition.status.is_none() && !live.definition.prints =>
+                {
+                    self.turn_done();
+                }
                 Event::AgentMessage { .. }
                 | Event::TurnStarted
                 | Event::TurnEnded { .. }
@@ -132,11 +137,11 @@ impl Task {
             }
         }
         let caught = live.record.turn.catch_up(events);
-        if let Some(error) = caught.failure {
+        if let Some(error) = caught.failure.filter(|_| !live.definition.prints) {
             live.record.turn.failed();
             live.suspicion.recorded(error, now);
         }
-        if caught.ended {
+        if caught.ended && !live.definition.prints {
             self.tell_turn_done();
         }
         self.keep();
@@ -355,6 +360,9 @@ impl Task {
 
     /// The old run is gone: how does the new one begin?
     pub(super) async fn begin_on(&mut self, assignment: Option<&Assignment>) -> Beginning {
+        if self.spec().one_shot {
+            return self.begin_one_shot(assignment).await;
+        }
         let task = self.spec().task.clone();
         if self.record.luggage.is_none() {
             // It was parked before it ever ran, or by a daemon that kept no luggage.

@@ -17,7 +17,7 @@ use crate::holder::link::place;
 use crate::holder::run::StreamId;
 use crate::holder::script::{OperationId, Step};
 use crate::post::command::{Earlier, PostCommand, SessionSink};
-use crate::session::command::{SessionError, Spawned};
+use crate::session::command::{SessionError, Spawned, Started};
 use crate::session::ending::{EndMove, Ending};
 use crate::session::house::new_id;
 use crate::session::injection::injector::Fate;
@@ -95,8 +95,8 @@ impl Task {
                 let beginning = self.begin_on(Some(&assignment)).await;
                 self.start(Some(assignment), beginning).await
             }
-            // A new session that can run nowhere is none.
-            Choice::Park(parking) if self.waiter.is_some() => {
+            // A new session that can run nowhere is none; a task can wait.
+            Choice::Park(parking) if self.waiter.is_some() && !self.spec().one_shot => {
                 self.could_not_start(parking.trouble.message).await
             }
             Choice::Park(parking) => {
@@ -199,7 +199,7 @@ impl Task {
             if waiter.ready_within.is_some() {
                 self.waiter = Some((waiter, until));
             } else {
-                let _ = waiter.reply.send(Ok(spawned));
+                let _ = waiter.reply.send(Ok(Started::Runs(spawned)));
             }
         }
         self.unpack().await;
@@ -269,11 +269,11 @@ impl Task {
         if let (true, Some(live)) = (due, self.phase.live()) {
             let spawned =
                 Spawned { pid: live.pid, run: live.record.id().to_string(), mount: live.record.mount_name() };
-            self.answer_waiter(Ok(spawned));
+            self.answer_waiter(Ok(Started::Runs(spawned)));
         }
     }
 
-    fn answer_waiter(&mut self, answer: Result<Spawned, SessionError>) {
+    fn answer_waiter(&mut self, answer: Result<Started, SessionError>) {
         if let Some((Waiter { reply, .. }, _)) = self.waiter.take() {
             let _ = reply.send(answer);
         }
@@ -503,6 +503,7 @@ impl Task {
         let effects = self.injector.run_ended(&words, now);
         self.carry_out(effects).await;
         self.trouble = Some(parking.trouble.clone());
+        self.answer_waiter(Ok(Started::Parked));
         self.record.rest = Rest::Parked { until: parking.until, why: parking.trouble.message.clone() };
         self.keep();
         self.phase = Phase::Parked { until: parking.wait.map(|wait| now + wait), parking };

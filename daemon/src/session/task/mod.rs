@@ -7,6 +7,7 @@ mod failing;
 mod homing;
 mod keying;
 mod lifecycle;
+mod one_shot;
 mod order;
 mod phase;
 mod publish;

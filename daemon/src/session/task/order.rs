@@ -15,10 +15,11 @@ use crate::holder::link::Link;
 use crate::holder::script::{OperationId, Report};
 use crate::post::command::ConnId;
 use crate::session::adopt::Left;
-use crate::session::command::{Key, Reply, Spawned};
+use crate::session::command::{Key, Reply, Started};
 use crate::session::conversation::Said;
 use crate::session::live::Live;
 use crate::session::replay::Gathered;
+use crate::session::spec::Outcome;
 
 /// A command of the registry.
 #[derive(Debug)]
@@ -122,6 +123,11 @@ pub enum Order {
         /// The answer.
         reply: Reply<Key>,
     },
+    /// What became of a one-shot session's task.
+    Outcome {
+        /// The answer.
+        reply: Reply<Option<Outcome>>,
+    },
     /// The daemon ends: leave the run as it is.
     Leave,
 }
@@ -175,7 +181,7 @@ pub(super) enum GatheredFor {
 #[derive(Debug)]
 pub(crate) struct Waiter {
     /// Told once the process runs, or why it does not.
-    pub reply: Reply<Spawned>,
+    pub reply: Reply<Started>,
     /// Wait until it is ready, but no longer than this.
     pub ready_within: Option<Duration>,
 }

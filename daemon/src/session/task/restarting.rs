@@ -26,6 +26,7 @@ impl Task {
             Exit::Signal(9) if ran_out => format!("{} (memory ran out meanwhile)", exit_words(exit)),
             _ => exit_words(exit),
         };
+        self.note_outcome(exit);
         let end = if exit == Exit::Code(0) { End::Well } else { End::Badly };
         self.ended_by_itself(how, end).await
     }

@@ -70,6 +70,9 @@ impl Task {
                 self.viewers.remove(conn);
                 self.fit_size(None);
             }
+            Order::Outcome { reply } => {
+                let _ = reply.send(Ok(self.record.outcome.clone()));
+            }
             Order::Key { reply } => self.key_wanted(reply),
             Order::Explain { failure, reply } => self.explain(failure, reply).await,
         }

@@ -7,9 +7,11 @@ mod credential;
 mod doctor;
 mod down;
 mod events;
+mod exec;
 mod failure;
 mod inbox;
 mod interrupt;
+mod launching;
 mod login;
 mod logs;
 mod ls;
@@ -39,6 +41,7 @@ pub enum Command {
     Status(status::Args),
     Doctor(doctor::Args),
     Spawn(spawn::Args),
+    Exec(exec::Args),
     Ls(ls::Args),
     Send(send::Args),
     Inbox(inbox::Args),
@@ -71,6 +74,7 @@ impl Command {
             Self::Status(args) => status::run(context, args).await,
             Self::Doctor(args) => doctor::run(context, args).await,
             Self::Spawn(args) => spawn::run(context, args).await,
+            Self::Exec(args) => exec::run(context, args).await,
             Self::Ls(args) => ls::run(context, args).await,
             Self::Send(args) => send::run(context, args).await,
             Self::Inbox(args) => inbox::run(context, args).await,

@@ -1,12 +1,12 @@
 //! `posthouse spawn`: a new session.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use posthouse_protocol::code::Code;
-use posthouse_protocol::payload::{EnvVar, RestartPolicy, Spawn};
+use posthouse_protocol::payload::{RestartPolicy, Spawn, SpawnResult};
 use posthouse_protocol::{ErrorCode, Later};
 
+use super::launching::{Launching, usage};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::{escape, progress};
@@ -20,34 +20,11 @@ use crate::{escape, progress};
 pub struct Args {
     /// The session's name
     name: String,
-    /// The harness: codex, claude, gemini, opencode, generic, or a definition of yours [default: the route's first,
-    /// else generic where a command is given]
-    #[arg(long, value_name = "H")]
-    harness: Option<String>,
-    /// Mounts in order of preference: `harness@provider/alias[:model]`, separated by commas; or the name of a route
-    #[arg(long, value_name = "R")]
-    route: Option<String>,
-    /// Whether it may go from a subscription to a key that is billed by use [default: as the route says, else ask]
-    #[arg(long, value_parser = ["ask", "allow"], requires = "route")]
-    cost: Option<String>,
-    /// Where it works [default: here]
-    #[arg(long, value_name = "D")]
-    cwd: Option<PathBuf>,
+    #[command(flatten)]
+    launching: Launching,
     /// The first prompt
     #[arg(long, value_name = "T")]
     task: Option<String>,
-    /// The model to ask for
-    #[arg(long, value_name = "M")]
-    model: Option<String>,
-    /// Your word that the folder may be trusted
-    #[arg(long)]
-    trust: bool,
-    /// A variable for the harness, as NAME=VALUE, or NAME to pass on your own
-    #[arg(long, value_name = "NAME[=VALUE]")]
-    env: Vec<String>,
-    /// Rights for the agent inside, beyond messages
-    #[arg(long, value_parser = ["spawn", "release", "credentials"])]
-    allow: Vec<String>,
     /// Start it again when its harness ends: on-failure (a code that is not 0, a signal, a holder that died), or always
     #[arg(long, value_name = "WHEN", value_parser = ["never", "on-failure", "always"], default_value = "never")]
     restart: String,
@@ -64,51 +41,28 @@ pub struct Args {
 
 /// Starts it and prints its process.
 pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let usage = |message: String| Failure::new(Exit::Usage, message);
-    let here = std::env::current_dir()?;
-    let cwd = args.cwd.map_or_else(|| here.clone(), |dir| here.join(dir));
-    let cwd = cwd
-        .to_str()
-        .ok_or_else(|| usage(format!("use {}: the path is not UTF-8", cwd.display())))?
-        .to_owned();
-    let harness = match (args.harness, &args.route) {
-        (None, None) if args.command.is_empty() => {
-            return Err(usage("choose a harness: give --harness, --route, or a command after --".to_owned()));
+    let mut launching = args.launching;
+    if launching.harness.is_none() && launching.route.is_none() {
+        if args.command.is_empty() {
+            return Err(usage("choose a harness: give --harness, --route, or a command after --"));
         }
-        (None, None) => Some("generic".to_owned()),
-        (harness, _) => harness,
-    };
-    let env = args.env.iter().map(|text| variable(text)).collect::<Result<Vec<_>, _>>().map_err(usage)?;
+        launching.harness = Some("generic".to_owned());
+    }
     let wait = args.wait_ready.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
     let restart = RestartPolicy::from_word(&args.restart);
     let request = Spawn {
         task: args.task,
         team: args.team,
-        cwd: Some(cwd),
-        model: args.model,
-        harness,
-        route: match (args.route, args.cost) {
-            (Some(route), Some(cost)) => Some(format!("{route}, cost={cost}")),
-            (route, _) => route,
-        },
         args: args.command,
-        env,
-        trust: args.trust.then_some(true),
-        allow: args.allow,
         wait_ready_ms: wait,
         restart: Later((restart != RestartPolicy::Never).then_some(restart)),
-        ..Spawn::new(args.name)
+        ..launching.request(args.name)?
     };
     let mut client = context.connect().await?;
     let deadline = Duration::from_secs(60) + args.wait_ready.unwrap_or_default();
     let what = format!("starting {}", escape::line(&request.name));
     let result = progress::while_waiting(&what, client.call_within(&request, deadline)).await?;
-    if !result.success {
-        let code = result.code.as_deref().map(ErrorCode::from_word);
-        let message = result.error.unwrap_or_else(|| "start it: the daemon gave no reason".to_owned());
-        let exit = if code == Some(ErrorCode::Forbidden) { Exit::NotAllowed } else { Exit::Failed };
-        return Err(Failure { exit, code, message });
-    }
+    let result = started(result)?;
     if context.json {
         context.print_json(&result)?;
     } else {
@@ -118,13 +72,16 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn variable(text: &str) -> Result<EnvVar, String> {
-    let (name, value) = match text.split_once('=') {
-        Some((name, value)) => (name, value.to_owned()),
-        None => (text, std::env::var(text).map_err(|e| format!("pass on {text}: {e}"))?),
-    };
-    if name.is_empty() {
-        return Err(format!("set {text:?}: a variable has a name"));
+/// A session that did not start is a failure with the daemon's own reason.
+pub fn started(result: SpawnResult) -> Result<SpawnResult, Failure> {
+    if result.success {
+        return Ok(result);
     }
-    Ok(EnvVar { name: name.to_owned(), value })
+    let code = result.code.as_deref().map(ErrorCode::from_word);
+    let message = result.error.unwrap_or_else(|| "start it: the daemon gave no reason".to_owned());
+    let exit = match code {
+        Some(ErrorCode::Forbidden) => Exit::NotAllowed,
+        _ => Exit::Failed,
+    };
+    Err(Failure { exit, code, message })
 }

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use posthouse_client::Client;
-use posthouse_protocol::Later;
 use posthouse_protocol::payload::{
     Credential, CredentialInfo, CredentialResponse, EnvVar, ListSessions, Release, Screen, SessionInfo, Spawn,
 };
@@ -164,23 +163,11 @@ async fn start(client: &mut Client, plan: &Plan, timeout: Duration) -> Result<()
     let env: BTreeMap<_, _> = passed.chain(plan.env.clone()).collect();
     let env = env.into_iter().map(|(name, value)| EnvVar { name, value });
     let request = Spawn {
-        name: plan.session.clone(),
-        cli: None,
-        task: None,
-        team: None,
         cwd: Some(plan.cwd.clone()),
-        model: None,
-        spawner_name: None,
-        interactive: None,
         harness: Some("generic".to_owned()),
-        route: None,
         args: bounded.into_iter().chain(plan.command.iter().cloned()).collect(),
         env: env.collect(),
-        trust: None,
-        allow: Vec::new(),
-        size: None,
-        wait_ready_ms: None,
-        restart: Later(None),
+        ..Spawn::new(plan.session.clone())
     };
     let started = client.call_within(&request, Duration::from_secs(60)).await?;
     if started.success {

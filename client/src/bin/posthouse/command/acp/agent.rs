@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use posthouse_protocol::payload::{
     Conversation, Event, Interrupt, ListSessions, Receipts, SessionInfo, Spawn,
 };
-use posthouse_protocol::{Frame, FrameType, Later, Receipt};
+use posthouse_protocol::{Frame, FrameType, Receipt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -238,23 +238,11 @@ impl<'a> Agent<'a> {
             return Err(Refusal::new(Code::NotFound, message));
         }
         let request = Spawn {
-            name: name.clone(),
-            cli: None,
-            task: None,
-            team: None,
             cwd: Some(new.cwd.to_string_lossy().into_owned()),
-            model: None,
-            spawner_name: None,
-            interactive: None,
             harness: harness.clone(),
             route: route.clone(),
-            args: Vec::new(),
-            env: Vec::new(),
             trust: trust.then_some(true),
-            allow: Vec::new(),
-            size: None,
-            wait_ready_ms: None,
-            restart: Later(None),
+            ..Spawn::new(name.clone())
         };
         let result = self.daemon().await?.order(&request).await?;
         let reason = || result.error.unwrap_or_else(|| "the daemon gave no reason".to_owned());
