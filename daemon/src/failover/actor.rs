@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::routes::Routes;
 use self::telling::{harmless, millis, words};
 use super::charge::Charge;
+use super::classify;
 use super::command::{Assignment, Choice, Failover, FailoverCommand, FailureReport, Instruction, Parking};
 use super::decide::Move;
 use super::drift::shelf::Shelf;
@@ -43,6 +44,8 @@ mod telling;
 
 /// Commands that may wait.
 const QUEUE: usize = 256;
+/// When after the start the rules are made ready: a daemon that comes back has more urgent things to do.
+const WARM_AFTER: Duration = Duration::from_secs(1);
 /// Most characters of an observation that a decision's event quotes.
 const QUOTE: usize = 300;
 
@@ -98,6 +101,10 @@ impl Actor {
             desk: sender.downgrade(),
         };
         tokio::spawn(actor.run(receiver));
+        tokio::spawn(async {
+            tokio::time::sleep(WARM_AFTER).await;
+            let _ = tokio::task::spawn_blocking(classify::warm).await;
+        });
         Failover { commands: sender, reopened: watched }
     }
 

@@ -24,19 +24,21 @@ pub fn workloads(effort: Effort) -> Vec<Workload> {
     let plain = lines(|n| format!("line {n} the quick brown fox jumps over the lazy dog and goes on\r\n"));
     let coloured = lines(|n| format!("\x1b[32mline {n}\x1b[0m the \x1b[1mquick\x1b[22m brown fox\x1b[K\r\n"));
     vec![
-        workload("terminal output, plain lines", plain, volume),
-        workload("terminal output, coloured lines", coloured, volume / 2),
+        workload("terminal output, plain lines", plain.clone(), volume),
+        workload("terminal output, coloured lines", coloured.clone(), volume / 2),
         workload("terminal output, codex at work", recorded(), volume / 4),
-        detection(recorded(), volume / 4),
+        detection("what detection costs, plain lines", plain, volume),
+        detection("what detection costs, coloured lines", coloured, volume / 2),
+        detection("what detection costs, codex at work", recorded(), volume / 4),
     ]
 }
 
 /// The same session with and without anything being looked for in its output.
-fn detection(content: Vec<u8>, volume: usize) -> Workload {
+fn detection(title: &'static str, content: Vec<u8>, volume: usize) -> Workload {
     let (home, file, times, bytes) = written(&content, volume);
     let watched_file = file.clone();
     Workload {
-        title: "what detection costs, codex at work",
+        title,
         figures: vec![figure("throughput", "MiB/s", More)],
         contenders: vec![
             Contender::new("posthouse, without detection", move || {

@@ -13,6 +13,7 @@ mod rules;
 mod signal;
 mod terminal;
 pub(crate) mod text;
+mod warm;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +23,7 @@ use super::observation::{AuthKind, Channel, Endpoint, Observation};
 use super::reset::{self, Clock, Sources};
 use rules::{Conclusion, RULES, Says};
 use signal::{Reading, Signal, Voice};
+pub use warm::warm;
 
 /// A throttle that lasts longer is a used-up window, whatever it calls itself.
 pub const HORIZON: SignedDuration = SignedDuration::from_secs(300);
