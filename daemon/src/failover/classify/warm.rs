@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 use super::classify;
 use crate::failover::observation::{Channel, Observation};
 
-/// One message by each way in.
-const MESSAGES: [(&str, Channel, &str); 4] = [
+/// One message by each way in, and each way to say when a limit ends.
+const MESSAGES: [(&str, Channel, &str); 7] = [
     (
         "codex",
         Channel::Jsonl,
@@ -20,6 +20,9 @@ const MESSAGES: [(&str, Channel, &str); 4] = [
         r#"{"type":"error","error":{"type":"rate_limit_error","message":"Too many requests, try again at 3:09 AM."}}"#,
     ),
     ("claude", Channel::Terminal, "⎿ API Error: 500 Internal server error\n⎿ You've hit your limit"),
+    ("claude", Channel::Terminal, "⎿ You've hit your session limit · resets Jun 3 at 4:40pm (UTC)"),
+    ("codex", Channel::Terminal, "■ You’ve hit your usage limit. Try again at 3:09 AM."),
+    ("claude", Channel::Http, r#"{"error":{"message":"Rate limit reached, try again in 2.5s"}}"#),
     ("gemini", Channel::Exit, "TerminalQuotaError: You have exhausted your daily quota on this model."),
 ];
 
