@@ -87,6 +87,27 @@ impl Mcp {
         }
     }
 
+    /// The next notification that `is` what is waited for.
+    fn told(&mut self, is: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let mut line = String::new();
+            assert!(self.output.read_line(&mut line).expect("the bridge writes") > 0, "the bridge ended");
+            let message: Value = serde_json::from_str(&line).expect("nothing but MCP on standard output");
+            if message.get("id").is_none() && is(&message) {
+                return message;
+            }
+        }
+    }
+
+    /// Reads on until the client is told that each of these resources has changed, in whatever order.
+    fn told_of(&mut self, uris: &[&str]) {
+        let mut waited = uris.to_vec();
+        while !waited.is_empty() {
+            let told = self.told(|message| message["method"] == "notifications/resources/updated");
+            waited.retain(|uri| told["params"]["uri"] != *uri);
+        }
+    }
+
     /// The text of the error that a request is answered with.
     fn refused(&mut self, method: &str, params: Value) -> String {
         let id = self.post(method, params);
@@ -259,6 +280,61 @@ fn sessions_and_messages_can_be_read_as_resources_and_names_are_completed() {
         let hand_over = json!({ "type": "ref/prompt", "name": "hand_over" });
         let completed = mcp.ask("completion/complete", json!({ "ref": hand_over, "argument": argument }));
         assert_eq!(completed["completion"]["values"], json!(["beta", "builder"]));
+    }
+}
+
+/// Changes of what a subscription names, until it is taken back; a daemon that was away is heard again.
+#[test]
+fn subscribers_are_told_of_changes() {
+    let mut world = World::new();
+    let definition =
+        DEFINITION.replace("program = \"standin\"", &format!("program = {:?}", program("standin")));
+    world.define_harness("standin", &definition);
+    world.start();
+    world.cli(&["spawn", "builder", "--harness", "standin", "--wait-ready"]).ok();
+    let (sessions, inbox) = ("posthouse://sessions", "posthouse://inbox");
+    let screen = "posthouse://sessions/builder/screen";
+
+    let mut legacy = Mcp::legacy(&world, "legacy-ed");
+    for uri in [sessions, inbox, screen] {
+        legacy.ask("resources/subscribe", json!({ "uri": uri }));
+    }
+    let why = legacy.refused("resources/subscribe", json!({ "uri": "posthouse://nothing" }));
+    assert!(why.contains("resources/list"), "{why}");
+    let mut modern = Mcp::modern(&world, "modern-ed");
+    let wanted = json!({ "resourceSubscriptions": [sessions, inbox, screen, "posthouse://nothing"] });
+    let listening = modern.post("subscriptions/listen", json!({ "notifications": wanted }));
+    let accepted = modern.told(|message| message["method"] == "notifications/subscriptions/acknowledged");
+    assert_eq!(
+        accepted["params"]["notifications"]["resourceSubscriptions"].as_array().unwrap().len(),
+        3,
+        "{accepted}"
+    );
+    for mcp in [&mut legacy, &mut modern] {
+        // From here on nothing is missed.
+        mcp.told_of(&[sessions, inbox, screen]);
+    }
+
+    world.cli(&["spawn", "other", "--harness", "standin"]).ok();
+    world.cli(&["send", "legacy-ed", "news"]).ok();
+    world.cli(&["send", "modern-ed", "news"]).ok();
+    world.cli(&["send", "builder", "draw this"]).ok();
+    for mcp in [&mut legacy, &mut modern] {
+        mcp.told_of(&[sessions, inbox, screen]);
+    }
+    world.kill_and_restart();
+    for mcp in [&mut legacy, &mut modern] {
+        mcp.told_of(&[inbox]);
+    }
+
+    for uri in [sessions, inbox, screen] {
+        legacy.ask("resources/unsubscribe", json!({ "uri": uri }));
+    }
+    let cancelled = json!({ "requestId": listening, "reason": "enough" });
+    let note = "notifications/cancelled";
+    modern.write(&json!({ "jsonrpc": "2.0", "method": note, "params": cancelled }));
+    for mcp in [&mut legacy, &mut modern] {
+        assert_eq!(mcp.call("list_sessions", json!({}))["sessions"].as_array().unwrap().len(), 2);
     }
 }
 

@@ -9,21 +9,26 @@
 mod link;
 mod prompt;
 mod resource;
+mod schema;
+mod subscription;
 mod tool;
+mod watching;
 
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::{
     CompleteRequestParams, CompleteResult, CompletionInfo, GetPromptRequestParams, GetPromptResponse,
     Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
     PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, Reference, ServerCapabilities,
-    ServerConfig,
+    ServerConfig, SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
-use rmcp::service::{RequestContext, ServerInitializeError};
+use rmcp::service::{RequestContext, ServerInitializeError, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _, tool_handler};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use link::Link;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// What an agent is told of the server as a whole.
 const INSTRUCTIONS: &str = "Posthouse carries messages between coding agents, people and programs on this host, and owns \
@@ -36,6 +41,7 @@ typed. Answer with `reply`, giving the message's id. An error says what failed a
 struct Bridge {
     link: Link,
     tools: ToolRouter<Self>,
+    subscriptions: mpsc::Sender<subscription::Order>,
 }
 
 #[tool_handler(router = self.tools)]
@@ -44,6 +50,7 @@ impl ServerHandler for Bridge {
         let can = ServerCapabilities::builder()
             .enable_tools()
             .enable_resources()
+            .enable_resources_subscribe()
             .enable_prompts()
             .enable_completions()
             .build();
@@ -75,6 +82,47 @@ impl ServerHandler for Bridge {
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         Ok(self.resource(&request.uri).await?.into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        resource::known(&request.uri)?;
+        self.order(subscription::Order::Add(context.peer, request.uri)).await
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.order(subscription::Order::Remove(request.uri)).await
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let uris = requested.resource_subscriptions.iter().flatten();
+        let known = uris.filter(|uri| resource::known(uri).is_ok()).take(subscription::MOST).cloned();
+        Some(SubscriptionFilter::builder().resource_subscriptions(known).build())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let uris = context.accepted().resource_subscriptions.clone().unwrap_or_default();
+        let (told, mut changed) = mpsc::channel(watching::QUEUE);
+        let mut watching = JoinSet::new();
+        watching.spawn(watching::watch(self.link.clone(), uris, told));
+        loop {
+            tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                uri = changed.recv() => {
+                    let Some(uri) = uri else { return Ok(()) };
+                    if context.sink().notify_resource_updated(uri).await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
     }
 
     async fn list_prompts(
@@ -115,13 +163,19 @@ impl ServerHandler for Bridge {
     }
 }
 
+impl Bridge {
+    async fn order(&self, order: subscription::Order) -> Result<(), ErrorData> {
+        let sent = self.subscriptions.send(order).await;
+        sent.map_err(|_| ErrorData::internal_error("nobody keeps subscriptions any more", None))
+    }
+}
+
 /// Serves until the client closes its side. Standard output carries MCP and nothing else.
 pub async fn serve(context: &Context, name: Option<String>) -> Result<Exit, Failure> {
     let link = Link::new(context, name)?;
-    let bridge = Bridge {
-        link,
-        tools: Bridge::messages() + Bridge::channels() + Bridge::sessions() + Bridge::accounts(),
-    };
+    let mut tools = Bridge::messages() + Bridge::channels() + Bridge::sessions() + Bridge::accounts();
+    schema::make_portable(&mut tools);
+    let bridge = Bridge { subscriptions: subscription::start(link.clone()), link, tools };
     let failed = |e: String| Failure::new(Exit::Failed, format!("serve MCP: {e}"));
     match bridge.serve(rmcp::transport::stdio()).await {
         Ok(running) => running.waiting().await.map_err(|e| failed(e.to_string()))?,

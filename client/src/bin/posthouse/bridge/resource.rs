@@ -26,7 +26,7 @@ const TEXT: &str = "text/plain";
 
 /// What a place means.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     Sessions,
     Session(Name),
     Screen(Name),
@@ -35,7 +35,7 @@ enum Place {
 }
 
 impl Place {
-    fn of(uri: &str) -> Option<Self> {
+    pub(super) fn of(uri: &str) -> Option<Self> {
         let mut parts = uri.strip_prefix(SCHEME)?.split('/');
         let place = match (parts.next()?, parts.next(), parts.next()) {
             ("sessions", None, None) => Self::Sessions,
@@ -86,10 +86,7 @@ impl Bridge {
     }
 
     pub(super) async fn resource(&self, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-        let Some(place) = Place::of(uri) else {
-            let why = format!("there is no resource {uri}; resources/list says which there are");
-            return Err(ErrorData::resource_not_found(why, None));
-        };
+        let place = known(uri)?;
         let (text, kind) = match place {
             Place::Screen(name) => (self.screen_text(&name).await.map_err(failed)?, TEXT),
             other => (self.document(other).await.map_err(failed)?.to_string(), JSON),
@@ -125,6 +122,12 @@ impl Bridge {
         let listed = self.link.ask(&ListSessions::default()).await;
         listed.map_or_else(|_| Vec::new(), |found| found.sessions.into_iter().map(|s| s.name).collect())
     }
+}
+
+/// What an address means, if it means anything.
+pub(super) fn known(uri: &str) -> Result<Place, ErrorData> {
+    let missing = || format!("there is no resource {uri}; resources/list says which there are");
+    Place::of(uri).ok_or_else(|| ErrorData::resource_not_found(missing(), None))
 }
 
 fn shown<T: Serialize>(value: &T) -> Value {

@@ -32,10 +32,13 @@ struct Account {
     name: String,
     /// unknown, valid, refreshing, cooling, needs_login or disabled
     state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     /// RFC 3339
+    #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,
     /// The command that makes it usable again; for a person to run
+    #[serde(skip_serializing_if = "Option::is_none")]
     repair: Option<String>,
 }
 
@@ -72,6 +75,7 @@ struct Hint {
     /// provider/alias
     credential: String,
     state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     command: String,
 }

@@ -92,7 +92,9 @@ struct Proof {
     /// accepted, queued, written, submitted, delivered, answered, expired, failed or uncertain
     state: String,
     /// What it rests on
+    #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Nothing more will come
     ended: bool,
@@ -126,7 +128,9 @@ struct Letter {
     id: String,
     from: String,
     text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     thread: Option<String>,
     /// Unix milliseconds
     at: i64,
@@ -152,6 +156,7 @@ impl From<InboxMessage> for Letter {
 #[schemars(crate = "rmcp::schemars")]
 struct Waited {
     /// The message that came; absent if the time ran out
+    #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<Letter>,
 }
 

@@ -48,14 +48,18 @@ struct Session {
     /// What it runs on
     mount: String,
     cwd: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<String>,
     /// Messages that wait for it
     queued: u32,
     /// What it waits for a person to decide
+    #[serde(skip_serializing_if = "Option::is_none")]
     blocked: Option<String>,
     /// What went wrong last
+    #[serde(skip_serializing_if = "Option::is_none")]
     trouble: Option<String>,
     /// The command that repairs it
+    #[serde(skip_serializing_if = "Option::is_none")]
     repair: Option<String>,
 }
 
@@ -90,6 +94,7 @@ struct Shown {
 struct Done {
     name: String,
     /// What it runs on, where it was started
+    #[serde(skip_serializing_if = "Option::is_none")]
     mount: Option<String>,
 }
 
