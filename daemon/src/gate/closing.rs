@@ -18,6 +18,9 @@ use super::stamp;
 const FLUSH: Duration = Duration::from_secs(1);
 /// How long we go on reading after them.
 const DRAIN: Duration = Duration::from_millis(250);
+/// How much is read away at a time, and the pause after it: whoever sends as fast as it can is not to keep others waiting.
+const SCRAP: usize = 16 << 10;
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A connection that is about to end.
 #[derive(Debug)]
@@ -74,14 +77,14 @@ impl Closing {
 
 async fn drain(stream: &UnixStream) {
     // On the heap: every connection's task has room for this future.
-    let mut scratch = vec![0; 4096];
+    let mut scratch = vec![0; SCRAP];
     loop {
         if stream.readable().await.is_err() {
             return;
         }
         match stream.try_read(&mut scratch) {
             Ok(0) => return,
-            Ok(_) => {}
+            Ok(_) => tokio::time::sleep(PAUSE).await,
             Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(_) => return,
         }

@@ -3,6 +3,7 @@
 mod connect;
 mod decision;
 mod durable;
+mod hostile;
 mod idle;
 mod messages;
 mod neighbours;
@@ -50,7 +51,7 @@ pub fn all(share: f64) -> Vec<Workload> {
     all.extend(slow::workloads(effort));
     all.extend(terminal::workloads(effort));
     all.extend(session::workloads(effort));
-    all.extend([decision::workload(effort), neighbours::workload(effort)]);
+    all.extend([decision::workload(effort), neighbours::workload(effort), hostile::workload(effort)]);
     all
 }
 
