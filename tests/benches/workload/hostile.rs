@@ -35,7 +35,7 @@ enum Nuisance {
 
 pub fn workload(effort: Effort) -> Workload {
     let trips = effort.count(TRIPS);
-    let bounds = [None, Some(Goal::Ratio(2.0)), Some(Goal::Value(16.0))];
+    let bounds = [None, Some(Goal::Ratio(2.0)), Some(Goal::Ratio(2.0))];
     let contender = |who, nuisance| Contender::new(who, move || measure(trips, nuisance));
     Workload {
         title: "beside hostile peers",
