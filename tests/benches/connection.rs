@@ -1,5 +1,7 @@
 //! One connection of the load generator.
 
+use std::time::{Duration, Instant};
+
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -53,6 +55,20 @@ impl Connection {
             }
             self.read().await;
         }
+    }
+
+    /// A message from here to `bob`, this one being alice, and one back. Her acknowledgement is not part of the time.
+    pub async fn there_and_back(&mut self, bob: &mut Self) -> Duration {
+        let begun = Instant::now();
+        self.send("bob");
+        self.flush().await;
+        bob.receive().await;
+        bob.send("alice");
+        bob.flush().await;
+        self.receive().await;
+        let took = begun.elapsed();
+        self.flush().await;
+        took
     }
 
     async fn read(&mut self) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::spec::RunRecord;
+use crate::failover::command::Assignment;
 use crate::harness::definition::{Definition, TranscriptKind};
 use crate::harness::launch::Presentation;
 use crate::harness::transcript::{copy, find, resume};
@@ -17,14 +18,15 @@ pub enum Carried {
     Nothing(String),
 }
 
-/// Carries a conversation to the home of another mount. `cut` is the text of a turn that is submitted again and is not
+/// Carries a conversation to the home of another mount, or of none. `cut` is the text of a turn that is submitted again and is not
 /// to be in it twice.
 pub async fn carry(
     definition: Arc<Definition>,
     left: RunRecord,
-    presentation: Presentation,
+    assignment: Option<&Assignment>,
     cut: Option<String>,
 ) -> Carried {
+    let presentation = assignment.map_or(Presentation::Ambient, |assignment| assignment.presentation.clone());
     let carried =
         tokio::task::spawn_blocking(move || carry_files(&definition, &left, &presentation, cut.as_deref()));
     carried.await.unwrap_or_else(|_| Carried::Nothing("it could not be copied".to_owned()))

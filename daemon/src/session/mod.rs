@@ -8,6 +8,7 @@ pub mod conversation;
 pub mod drafting;
 pub mod ending;
 pub mod exchange;
+pub mod handover;
 pub mod house;
 pub mod injection;
 pub mod kept;

@@ -75,15 +75,7 @@ fn measure(trips: usize, nuisance: Nuisance) -> Vec<f64> {
         let mut bob = Connection::open(&peer, "bob", 256).await;
         let (mut took, mut most) = (Vec::with_capacity(trips), 0.0f64);
         for trip in 0..trips {
-            let begun = Instant::now();
-            alice.send("bob");
-            alice.flush().await;
-            bob.receive().await;
-            bob.send("alice");
-            bob.flush().await;
-            alice.receive().await;
-            alice.flush().await;
-            took.push(begun.elapsed());
+            took.push(alice.there_and_back(&mut bob).await);
             if trip % 1_000 == 0 {
                 most = most.max(process::memory(peer.pid()) - before);
             }

@@ -130,15 +130,7 @@ fn back_and_forth(peer: &Peer, trips: usize) -> Vec<f64> {
         let mut bob = Connection::open(peer, "bob", 256).await;
         let mut took = Vec::with_capacity(trips);
         for _ in 0..trips {
-            let begun = Instant::now();
-            alice.send("bob");
-            alice.flush().await;
-            bob.receive().await;
-            bob.send("alice");
-            bob.flush().await;
-            alice.receive().await;
-            took.push(begun.elapsed());
-            alice.flush().await;
+            took.push(alice.there_and_back(&mut bob).await);
         }
         let mut took = micros(took);
         vec![percentile(&mut took, 0.5), percentile(&mut took, 0.99)]

@@ -71,15 +71,7 @@ fn others(peer: &Peer, unread: usize) -> (f64, f64) {
                 sender.send("sleeper", &Message::text(text), SendMeta::default()).await.expect("a send");
                 sent += 1;
             }
-            let begun = Instant::now();
-            alice.send("bob");
-            alice.flush().await;
-            bob.receive().await;
-            bob.send("alice");
-            bob.flush().await;
-            alice.receive().await;
-            took.push(begun.elapsed());
-            alice.flush().await;
+            took.push(alice.there_and_back(&mut bob).await);
             if took.len() % 500 == 0 {
                 most = most.max(process::memory(peer.pid()) - before);
             }

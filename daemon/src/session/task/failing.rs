@@ -13,13 +13,12 @@ use super::{Flow, Task};
 use crate::failover::command::{Assignment, FailoverCommand, FailureReport, Instruction, Parking};
 use crate::failover::observation::Observation;
 use crate::harness::definition::TranscriptKind;
-use crate::harness::launch::Presentation;
 use crate::harness::screen::Screen;
 use crate::harness::transcript::Event;
-use crate::session::brief::{Handover, go_on};
+use crate::session::brief::go_on;
 use crate::session::carry::{Carried, carry};
 use crate::session::conversation::{Follower, Said, Subject};
-use crate::session::exchange;
+use crate::session::handover;
 use crate::session::house::new_id;
 use crate::session::injection::injector::{Fate, Sign};
 use crate::session::injection::prompt::{Prompt, Source, squeezed};
@@ -27,7 +26,6 @@ use crate::session::live::Live;
 use crate::session::luggage::{Departed, Luggage};
 use crate::session::spec::SessionRecord;
 use crate::session::start::Beginning;
-use crate::session::tree;
 use crate::session::turn::Open;
 
 /// How often the conversation is looked at while a submission waits to be confirmed.
@@ -383,9 +381,7 @@ impl Task {
             // A command is just run again: a shell is told nothing.
             (_, Ok(definition)) if definition.launch.program.is_none() => return Beginning::New(None),
             (Some(left), Ok(definition)) => {
-                let presentation =
-                    assignment.map_or(Presentation::Ambient, |assignment| assignment.presentation.clone());
-                carry(definition, left.clone(), presentation, untouched.filter(|_| !worked)).await
+                carry(definition, left.clone(), assignment, untouched.filter(|_| !worked)).await
             }
             _ => Carried::Nothing("its harness is not known any more".to_owned()),
         };
@@ -407,21 +403,7 @@ impl Task {
                 if knows_nothing || was_not_told {
                     return Beginning::New(None);
                 }
-                let tree = tree::state(&spec.cwd).await;
-                let said = exchange::last_said(&self.house.catalog, luggage.left.as_ref()).await;
-                let handover = Handover {
-                    session: &spec.name,
-                    from: &luggage.from,
-                    why: &luggage.why,
-                    cwd: &spec.cwd,
-                    task: task.as_deref(),
-                    heard,
-                    said: &said,
-                    screen: &luggage.screen,
-                    tree: &tree,
-                    idle: luggage.returning,
-                };
-                Beginning::New(Some(handover.brief()))
+                Beginning::New(Some(handover::brief(&self.house, spec, heard, luggage).await))
             }
         }
     }
@@ -452,6 +434,10 @@ impl Task {
             };
             let effects = self.injector.decide(fate, now);
             self.carry_out(effects).await;
+        }
+        // A one-shot harness was told on its command line.
+        if self.spec().one_shot {
+            return;
         }
         // A brief tells of what was begun; a resumed conversation is told to go on with it.
         let open = luggage.open.into_iter().filter(|open| resumed || !open.worked).collect();

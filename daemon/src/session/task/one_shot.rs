@@ -1,17 +1,17 @@
 //! A session that does one task: its harness is given the prompt on the command line, prints, and ends. What fails is
 //! judged and moved as in any other session; what is said again after a move goes on the command line, too.
 
+use serde_json::json;
+
 use super::Task;
 use crate::failover::command::Assignment;
-use crate::harness::launch::Presentation;
 use crate::holder::run::Exit;
-use crate::session::brief::{Handover, go_on};
+use crate::session::brief::go_on;
 use crate::session::carry::{Carried, carry};
-use crate::session::exchange;
+use crate::session::handover;
 use crate::session::luggage::Luggage;
 use crate::session::spec::{Outcome, SessionRecord};
 use crate::session::start::Beginning;
-use crate::session::tree;
 
 impl Task {
     /// How the next run begins: with the task, with what the last run left of it, or with a brief.
@@ -22,47 +22,32 @@ impl Task {
         let luggage =
             luggage.get_or_insert_with(|| Luggage::pack(left, Vec::new(), "it was parked".to_owned(), ""));
         let worked = luggage.worked();
-        // All of it is said here; nothing can be typed later.
-        let open = std::mem::take(&mut luggage.open);
-        luggage.unsure = false;
         let Some(left) = luggage.left.clone() else { return Beginning::New(task) };
-        let again = open.into_iter().next().map(|open| open.prompt);
+        let resumed = left.resumed;
+        // What the run was given, if nothing was begun of it: the task, a brief, or a word to go on.
+        let again = luggage.untouched().next().map(|open| open.prompt.clone()).filter(|_| !worked);
         let harness = assignment.map_or(&spec.harness, |assignment| &assignment.mount.harness);
         let carried = match self.house.catalog.get(harness) {
             Ok(definition) => {
-                let presentation =
-                    assignment.map_or(Presentation::Ambient, |assignment| assignment.presentation.clone());
-                let cut = again.as_ref().filter(|_| !worked).map(|prompt| prompt.sought.clone());
-                carry(definition, left.clone(), presentation, cut).await
+                let cut = again.as_ref().map(|prompt| prompt.sought.clone());
+                carry(definition, left, assignment, cut).await
             }
             Err(error) => Carried::Nothing(error.to_string()),
         };
         match carried {
             Carried::Conversation(conversation) => {
-                let say = match again {
-                    Some(prompt) if !worked => prompt.text,
-                    _ => go_on(&luggage.why),
-                };
+                let say = again.map_or_else(|| go_on(&luggage.why), |prompt| prompt.text);
                 Beginning::Resume { conversation, say: Some(say) }
             }
-            Carried::Nothing(_) if worked => {
-                let tree = tree::state(&spec.cwd).await;
-                let said = exchange::last_said(&self.house.catalog, Some(&left)).await;
-                let handover = Handover {
-                    session: &spec.name,
-                    from: &luggage.from,
-                    why: &luggage.why,
-                    cwd: &spec.cwd,
-                    task: task.as_deref(),
-                    heard,
-                    said: &said,
-                    screen: "",
-                    tree: &tree,
-                    idle: false,
-                };
-                Beginning::New(Some(handover.brief()))
+            Carried::Nothing(why) => {
+                self.house.event("session.not_resumed", &spec.name, &json!({ "why": why }));
+                // A word to go on means nothing to whoever does not know the conversation.
+                match again.filter(|_| !resumed) {
+                    Some(prompt) => Beginning::New(Some(prompt.text)),
+                    None => Beginning::New(Some(handover::brief(&self.house, spec, heard, luggage).await)),
+                }
             }
-            Carried::Nothing(_) | Carried::Empty => Beginning::New(task),
+            Carried::Empty => Beginning::New(again.map(|prompt| prompt.text).or(task)),
         }
     }
 
