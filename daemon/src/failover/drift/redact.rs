@@ -29,9 +29,13 @@ struct Patterns {
 impl Patterns {
     fn compile() -> Result<Self, regex::Error> {
         Ok(Self {
-            known: Regex::new(
-                r"(?i)\b(?:sk|pk|rk|xai|gsk|key|ak|nvapi|hf|glpat|xox[a-z])[-_][A-Za-z0-9*._-]{6,}|\b(?:gh[a-z]|github_pat|AIza|ya29|AKIA|ASIA|eyJ)[A-Za-z0-9_.-]{8,}",
-            )?,
+            // With the rest of a longer secret in whose middle such a beginning stands by chance.
+            known: Regex::new(concat!(
+                r"(?i)(?:[A-Za-z0-9+/]*[+/])?",
+                r"\b(?:(?:sk|pk|rk|xai|gsk|key|ak|nvapi|hf|glpat|xox[a-z])[-_][A-Za-z0-9*._-]{6,}",
+                r"|(?:gh[a-z]|github_pat|AIza|ya29|AKIA|ASIA|eyJ)[A-Za-z0-9_.-]{8,})",
+                r"(?:[+/][A-Za-z0-9+/=]*)?",
+            ))?,
             named: Regex::new(
                 r#"(?i)((?:authorization|cookie|password|passwd|secret|bearer|(?:api|access|refresh|id|auth|session)?[-_ ]?(?:token|key)|code_verifier|device_code|user_code)\\?["']?\s*[:=]\s*\\?["']?(?:bearer |basic )?|\b(?:bearer|basic)\s+)([^\s"',;&}\]\\]{4,})"#,
             )?,
@@ -147,6 +151,12 @@ mod tests {
     fn a_named_value_goes_whole_though_it_begins_like_a_key() {
         assert_eq!(redact("password=ghAaaaAa0aa%tail", None), "password=[secret]");
         assert_eq!(redact("token: sk-AbCdEf0123#tail", None), "token: [secret]");
+    }
+
+    #[test]
+    fn a_secret_goes_whole_though_a_key_seems_to_begin_in_its_middle() {
+        let secret = "a++aAA+AAaa+gha00aAaA0Aaa+aaA00a+0aA+AA0AA0+AA0AaaA+0aAaaa+a==";
+        assert_eq!(redact(&format!("'{secret}',"), None), "'[secret]',");
     }
 
     proptest! {
