@@ -29,7 +29,7 @@ use crate::gate::{self, Gate, ListenError, Place, Rooms, Stop};
 use crate::harness::catalog::Catalog;
 use crate::harness::error::HarnessError;
 use crate::harness::versions::Versions;
-use crate::holder::cgroup;
+use crate::holder::confines::Confines;
 use crate::holder::link::HolderProgram;
 use crate::holder::run::DEFAULT_RING;
 use crate::journal::{
@@ -238,12 +238,13 @@ impl Daemon<'_> {
             json!({ "version": version(), "pid": std::process::id(), "generation": self.generation }),
         );
 
-        let (post, actor) = Post::recover(owner, self.journal)?;
+        let (post, actor) = Post::recover(owner, self.journal, &self.config.limits)?;
         let post_ended = tokio::spawn(actor.run());
         let catalog = Arc::new(self.catalog()?);
         let http = Http::from_env(|name| std::env::var_os(name));
+        let confines = Arc::new(Confines::find(&self.config.runs));
         let (sessions, credentials, failover) =
-            self.start_sessions(owner, &post, catalog.clone(), http.clone()).await?;
+            self.start_sessions(owner, &post, catalog.clone(), http.clone(), confines.clone()).await?;
         let rooms = Rooms {
             post,
             sessions: sessions.clone(),
@@ -251,6 +252,7 @@ impl Daemon<'_> {
             failover: failover.commands,
             http,
             catalog,
+            confines,
             desk: self.journal.desk(),
             journal: self.journal.writer(),
         };
@@ -298,6 +300,7 @@ impl Daemon<'_> {
         post: &mpsc::Sender<crate::post::command::PostCommand>,
         catalog: Arc<Catalog>,
         http: Http,
+        confines: Arc<Confines>,
     ) -> Result<(Sessions, crate::credential::command::Credentials, FailoverHandle), DaemonError> {
         let reader = self.journal.reader()?;
         let credentials = reader.documents(DocumentKind::Credential)?;
@@ -345,7 +348,7 @@ impl Daemon<'_> {
             marks: lasting::marks(&self.paths.state)?,
             boot: machine::boot(),
             ring: DEFAULT_RING,
-            cgroup: cgroup::delegated(),
+            confines,
             journal: self.journal.writer(),
             post: post.clone(),
             failover: failover.clone(),

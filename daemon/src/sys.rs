@@ -9,8 +9,10 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::stat::Mode;
 
 /// What a new child's standard input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,20 @@ pub fn join_cgroup(command: &mut Command, procs: File) {
         Ok(())
     };
     // SAFETY: the closure makes one async-signal-safe system call and allocates nothing.
+    unsafe { command.pre_exec(before_exec) };
+}
+
+/// Gives the child of `command` this `oom_score_adj`, which its descendants inherit. A kernel that says no is not an
+/// error: it only chooses as it would have.
+pub fn set_oom_score(command: &mut Command, score: i32) {
+    let text = score.to_string();
+    let before_exec = move || {
+        let own =
+            nix::fcntl::open(c"/proc/self/oom_score_adj", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty());
+        let _ = own.and_then(|file| nix::unistd::write(&file, text.as_bytes()));
+        Ok(())
+    };
+    // SAFETY: the closure makes only async-signal-safe system calls and allocates nothing.
     unsafe { command.pre_exec(before_exec) };
 }
 

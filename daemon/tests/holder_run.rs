@@ -242,3 +242,16 @@ async fn an_input_that_nobody_reads_fills_and_can_be_cancelled() {
     assert!(matches!(after.state, State::Failed { .. }), "{after:?}");
     held.finish().await;
 }
+
+#[tokio::test]
+async fn where_memory_runs_out_a_run_goes_before_its_holder() {
+    let yard = Yard::new();
+    let mut held = yard.start(&yard.shell("cat /proc/self/oom_score_adj; echo end")).await;
+    held.until_text("end").await;
+    let holder = held.link.handle.identity().holder_pid;
+    let score = fs::read_to_string(format!("/proc/{holder}/oom_score_adj")).unwrap();
+    let of_run: i32 = held.text().lines().next().unwrap().trim().parse().unwrap();
+    let of_holder: i32 = score.trim().parse().unwrap();
+    assert!(of_run > of_holder || of_holder == 1000, "{of_run} and {of_holder}");
+    held.finish().await;
+}

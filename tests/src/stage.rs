@@ -158,7 +158,7 @@ impl Stage {
             marks: MarkKey::new([7; 32]),
             boot: Some(self.boot.to_string()),
             ring: 1 << 20,
-            cgroup: None,
+            confines: Arc::default(),
             journal: journal.writer(),
             post,
             failover: Failover { commands, reopened: self.reopened.subscribe() },

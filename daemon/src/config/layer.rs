@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::Config;
-use super::limits::{JournalLayer, LimitsLayer, LogLayer};
+use super::limits::{JournalLayer, LimitsLayer, LogLayer, RunsLayer};
 
 /// Sections, as variables name them.
-const SECTIONS: &[&str] = &["limits", "journal", "log"];
+const SECTIONS: &[&str] = &["limits", "runs", "journal", "log"];
 
 /// Where configuration is looked for, lowest layer first.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +78,7 @@ pub(super) struct LayerText {
 #[serde(deny_unknown_fields, default)]
 struct Layer {
     limits: LimitsLayer,
+    runs: RunsLayer,
     journal: JournalLayer,
     log: LogLayer,
 }
@@ -138,6 +139,7 @@ impl Config {
             toml::from_str(&text.text).map_err(|e| text.invalid(e.span(), e.message().to_owned()))?;
         self.limits
             .take(layer.limits)
+            .and_then(|()| self.runs.take(layer.runs))
             .and_then(|()| self.journal.take(layer.journal))
             .and_then(|()| self.log.take(layer.log))
             .map_err(|(at, why)| text.invalid(Some(at), why))

@@ -28,6 +28,30 @@ section! {
         slow_reader_ms: u32 = 10_000u32, in 10..=600_000;
         /// Most sessions that may exist at one time.
         sessions: u32 = 1_000u32, in 1..=100_000;
+        /// Most names that one user may have.
+        names: u32 = 10_000u32, in 1..=1_000_000;
+        /// Most open connections of one name, as of a session's agent.
+        connections_per_name: u32 = 256u32, in 1..=1_000_000;
+        /// Most channels that one name may be a member of.
+        channels_per_name: u32 = 256u32, in 1..=65_536;
+        /// Most topics that one connection may subscribe to.
+        topics_per_connection: u32 = 256u32, in 1..=65_536;
+        /// Most durable messages that may wait for one name.
+        inbox_messages: u64 = 100_000u64, in 1..=1 << 32;
+        /// Most bytes of them.
+        inbox_bytes: u64 = 256 * MIB, in 1..=1 << 44;
+        /// Most bytes that one name may have the journal write within an hour.
+        journal_bytes_per_hour: u64 = 1024 * MIB, in 65_536..=1 << 44;
+    }
+}
+
+section! {
+    /// What the processes of one run may take together, where the daemon's control group can be divided.
+    "runs" Runs / RunsLayer {
+        /// Most bytes of memory; beyond them the kernel ends the largest process of that run. 0 means no such bound.
+        memory_bytes: u64 = 0u64, in 0..=1 << 50;
+        /// Most processes and threads; 0 means no such bound.
+        tasks: u64 = 0u64, in 0..=1 << 22;
     }
 }
 

@@ -9,7 +9,7 @@ mod section;
 use std::path::PathBuf;
 
 pub use layer::{ConfigError, Origin, Sources};
-pub use limits::{Journal, Limits, Log};
+pub use limits::{Journal, Limits, Log, Runs};
 pub use section::Setting;
 
 /// All that can be configured.
@@ -17,6 +17,8 @@ pub use section::Setting;
 pub struct Config {
     /// What connections and requests may take.
     pub limits: Limits,
+    /// What a run may take.
+    pub runs: Runs,
     /// How much history is kept.
     pub journal: Journal,
     /// What is logged.
@@ -38,7 +40,7 @@ impl Config {
 
     /// Every setting with its built-in value.
     pub fn settings() -> Vec<Setting> {
-        [Limits::settings(), Journal::settings(), Log::settings()].concat()
+        [Limits::settings(), Runs::settings(), Journal::settings(), Log::settings()].concat()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::credential::http::Http;
 use crate::failover::command::FailoverCommand;
 use crate::harness::catalog::Catalog;
 use crate::holder::ancestry::Runs;
+use crate::holder::confines::Confines;
 use crate::journal;
 use crate::post::command::{ConnId, Departure, PostCommand};
 use crate::session::command::{Sessions, SessionsCommand};
@@ -37,6 +38,7 @@ pub(super) struct House {
     pub(super) failover: mpsc::Sender<FailoverCommand>,
     pub(super) http: Http,
     pub(super) catalog: Arc<Catalog>,
+    pub(super) confines: Arc<Confines>,
     pub(super) desk: journal::Desk,
     pub(super) journal: journal::Writer,
     pub(super) roster: Roster,

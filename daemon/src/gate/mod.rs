@@ -43,6 +43,7 @@ use crate::credential::http::Http;
 use crate::failover::command::FailoverCommand;
 use crate::harness::catalog::Catalog;
 use crate::holder::ancestry;
+use crate::holder::confines::Confines;
 use crate::journal;
 use crate::post::command::PostCommand;
 use crate::session::command::Sessions;
@@ -73,6 +74,8 @@ pub struct Rooms {
     pub http: Http,
     /// Harness definitions.
     pub catalog: Arc<Catalog>,
+    /// What runs may take.
+    pub confines: Arc<Confines>,
     /// Questions to the journal.
     pub desk: journal::Desk,
     /// The journal's writer, for how far it has come.
@@ -98,6 +101,7 @@ impl Gate {
             failover: rooms.failover,
             http: rooms.http,
             catalog: rooms.catalog,
+            confines: rooms.confines,
             desk: rooms.desk,
             journal: rooms.journal,
             roster: Roster::start(&limits),

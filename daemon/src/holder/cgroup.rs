@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::run::RunId;
 
-/// The version 2 control group of this process, if it is delegated: its directory belongs to this
-/// user, who is not root (to whom every group belongs).
-pub fn delegated() -> Option<PathBuf> {
+/// The version 2 control group of this process.
+pub(super) fn own() -> Option<PathBuf> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?.to_owned();
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
@@ -19,9 +18,14 @@ pub fn delegated() -> Option<PathBuf> {
         let place = words.next()?;
         (words.next()? == "cgroup2").then_some(place)
     })?;
-    let group = Path::new(mount).join(own);
-    let owner = fs::metadata(&group).ok()?.uid();
-    (owner != 0 && owner == nix::unistd::getuid().as_raw()).then_some(group)
+    Some(Path::new(mount).join(own))
+}
+
+/// Whether a group is delegated to this user: its directory belongs to them, who are not root (to whom every group
+/// belongs).
+pub(super) fn is_delegated(group: &Path) -> bool {
+    let owner = fs::metadata(group).map_or(0, |found| found.uid());
+    owner != 0 && owner == nix::unistd::getuid().as_raw()
 }
 
 /// A group that holds one run.

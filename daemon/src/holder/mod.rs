@@ -2,7 +2,8 @@
 //! daemon. Here are the protocol between the two, the process itself, and the daemon's link to it.
 
 pub mod ancestry;
-pub mod cgroup;
+mod cgroup;
+pub mod confines;
 pub mod link;
 mod proc;
 pub mod process;

@@ -121,7 +121,7 @@ pub struct RunSpec {
     pub socket: PathBuf,
     /// Bytes kept per output stream.
     pub ring: usize,
-    /// A delegated control group to make the run's own in; see [`super::cgroup::delegated`].
+    /// A delegated control group to make the run's own in; see [`super::confines`].
     pub cgroup: Option<PathBuf>,
 }
 

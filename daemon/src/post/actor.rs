@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 use super::command::{Admit, ConnId, Departure, PostCommand, PostQuery, SessionSink};
-use super::core::{Applicant, Core, Effects, Fetch, Given, Keyed, NameId, Now, Recall};
+use super::core::{Applicant, Core, Effects, Fetch, Given, Keyed, NameId, Now, Quotas, Recall};
+use crate::config::Limits;
 use crate::fail_point::{self, Point};
 use crate::gate::outbox::{Mark, Outbox, PushError};
 use crate::journal::{self, Delivery, Desk, Done, Journal, Outcome, ReadError, Seq, WriteError, Writer};
@@ -52,10 +53,14 @@ impl Post {
     ///
     /// # Errors
     /// The journal cannot be read, or the system has no randomness to give.
-    pub fn recover(owner: u32, journal: &Journal) -> Result<(mpsc::Sender<PostCommand>, Self), ReadError> {
+    pub fn recover(
+        owner: u32,
+        journal: &Journal,
+        limits: &Limits,
+    ) -> Result<(mpsc::Sender<PostCommand>, Self), ReadError> {
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|e| ReadError::Row(e.to_string()))?;
-        let mut core = Core::new(owner, u64::from_le_bytes(seed));
+        let mut core = Core::new(owner, u64::from_le_bytes(seed), Quotas::from(limits));
         let started = Instant::now();
         core.at(now(started));
         let reader = journal.reader()?;

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Post;
 use super::command::{Admit, ConnId, Departure, Injection, Intent, PostCommand, Progress, SessionSink, Step};
+use crate::config::Limits;
 use crate::gate::outbox::{Outlet, outbox};
 use crate::journal::{Journal, Options};
 use crate::principal::{Kind, Principal};
@@ -35,7 +36,7 @@ struct Client {
 impl House {
     fn open(dir: &std::path::Path) -> Self {
         let journal = Journal::open(dir, Options::default()).unwrap();
-        let (post, actor) = Post::recover(1000, &journal).unwrap();
+        let (post, actor) = Post::recover(1000, &journal, &Limits::default()).unwrap();
         Self { post, actor: tokio::spawn(actor.run()), journal, conns: 0 }
     }
 

@@ -14,6 +14,7 @@ use super::spec::SessionRecord;
 use crate::failover::command::Failover;
 use crate::harness::catalog::Catalog;
 use crate::harness::versions::Versions;
+use crate::holder::confines::Confines;
 use crate::holder::link::HolderProgram;
 use crate::journal::{
     Document, DocumentKey, DocumentKind, DocumentValue, Done, Durability, EventData, EventKind, NewEvent, Op,
@@ -46,8 +47,8 @@ pub struct House {
     pub boot: Option<String>,
     /// Bytes of terminal output kept per run.
     pub ring: usize,
-    /// The control group delegated to the daemon, if there is one.
-    pub cgroup: Option<PathBuf>,
+    /// What runs may take.
+    pub confines: Arc<Confines>,
     /// The journal.
     pub journal: Writer,
     /// Post.

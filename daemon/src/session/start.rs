@@ -127,7 +127,7 @@ pub fn plan(
         channel: Channel::Terminal(size),
         socket: record.socket.clone(),
         ring: house.ring,
-        cgroup: house.cgroup.clone(),
+        cgroup: house.confines.make_for(run),
     };
     let typed = typed.map(|text| Prompt::of_house(new_id(), text));
     Ok(Plan { record, definition, typed, spec })

@@ -52,6 +52,7 @@ impl Gatehouse {
             failover: mpsc::channel(1).0,
             http: Http::from_env(|_| None),
             catalog: Default::default(),
+            confines: Default::default(),
             desk: journal.desk(),
             journal: journal.writer(),
         };

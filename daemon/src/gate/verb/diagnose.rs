@@ -2,6 +2,7 @@
 //! it can see.
 
 mod clock;
+mod confines;
 mod credentials;
 mod descriptors;
 mod disk;
@@ -34,6 +35,7 @@ impl Verb for Diagnose {
             journal::look(house).await.of("journal"),
             disk::look(&house.place.state).of("disk"),
             descriptors::look(&house.limits).of("descriptors"),
+            confines::look(house.confines.force()).of("confines"),
             panics().of("panics"),
             clock::look(house.http.skew().as_ref()).of("clock"),
             roots::look(&house.http).of("tls"),

@@ -30,7 +30,18 @@ impl Core {
             return self.refuse_letter(slot, &letter, &Violation::warning(ErrorCode::NoSuchName, message));
         }
         if !self.commits.has_room(letter.size()) {
-            return self.push_back(slot, &letter);
+            let message = "the journal cannot keep up with what is sent; try again in a moment";
+            let violation = Violation::warning(ErrorCode::JournalUnavailable, message);
+            return self.push_back(slot, &letter, RETRY_AFTER, &violation);
+        }
+        if let Err(after) = self.charge(&letter, names.len()) {
+            let message = format!(
+                "{} has sent as much as a name may within an hour (limits.journal_bytes_per_hour); there is room in {} s",
+                letter.from,
+                after.div_ceil(1000)
+            );
+            let violation = Violation::warning(ErrorCode::LimitExceeded, message);
+            return self.push_back(slot, &letter, after, &violation);
         }
         let Some(recipients) = self.address(slot, &letter, &text, names) else { return };
         self.submit(slot, letter, recipients, &text);
@@ -51,7 +62,7 @@ impl Core {
             let typable = if entry.is_session() { untypable(text) } else { None };
             let refused = match typable {
                 Some(violation) => Some(violation),
-                None if entry.queue.reserve(letter.size(), self.inbox) => None,
+                None if entry.queue.reserve(letter.size(), self.quotas.inbox) => None,
                 None => {
                     let message = format!("the inbox of {} is full", entry.name);
                     Some(Violation::warning(ErrorCode::QueueFull, message))
@@ -113,16 +124,22 @@ impl Core {
         }
     }
 
-    /// The journal is behind.
-    fn push_back(&mut self, slot: Slot, letter: &Letter) {
+    /// Charges the sender for a message, or says after how many milliseconds it may send it.
+    fn charge(&mut self, letter: &Letter, recipients: usize) -> Result<(), u64> {
+        let (quota, now) = (self.quotas.journal, self.now.mono);
+        let Some(sender) = self.names.get_mut(letter.label.sender) else { return Ok(()) };
+        sender.spent.charge(letter.size(), recipients, quota, now)
+    }
+
+    /// Nothing was accepted, and later it would be. Who takes BUSY is told when.
+    fn push_back(&mut self, slot: Slot, letter: &Letter, after: u64, violation: &Violation) {
         if self.conns.get(slot).is_some_and(|conn| conn.takes.busy) {
             let depth = self.commits.waiting();
-            let busy = Busy { retry_after_ms: RETRY_AFTER, queue_depth: depth };
+            let busy = Busy { retry_after_ms: after, queue_depth: depth };
             let header = Header::new(FrameType::Busy, &*letter.label.client_id, self.now.wall);
             return self.say(slot, header, &busy);
         }
-        let message = "the journal cannot keep up with what is sent; try again in a moment";
-        self.refuse_letter(slot, letter, &Violation::warning(ErrorCode::JournalUnavailable, message));
+        self.refuse_letter(slot, letter, violation);
     }
 
     fn refuse_letter(&mut self, slot: Slot, letter: &Letter, violation: &Violation) {

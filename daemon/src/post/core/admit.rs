@@ -51,9 +51,13 @@ impl Core {
         let token = applicant.hello.resume_token().map(hash);
         let entrance = entrance(&applicant, entry, token)?;
         let resumed = token.is_some() && entry.is_some_and(|e| e.identity.token == token);
-        let id = self.names.ensure(principal.uid, name.as_str()).ok_or_else(|| {
-            Violation::warning(ErrorCode::LimitExceeded, "there are as many names as one user may have")
-        })?;
+        let most = self.quotas.connections;
+        let replaces = matches!(entrance, Entrance::Primary { instead_of: Some(_) });
+        if !replaces && entry.is_some_and(|entry| entry.conns.len() >= most) {
+            let message = format!("{name} has {most} connections already (limits.connections_per_name)");
+            return Err(Violation::warning(ErrorCode::LimitExceeded, message));
+        }
+        let id = self.names.ensure(principal.uid, name.as_str(), self.quotas.names)?;
         if known.is_none() {
             self.join_general(id);
         }

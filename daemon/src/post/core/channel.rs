@@ -16,8 +16,6 @@ use crate::principal::Right;
 const GENERAL: &str = "general";
 /// Longest channel name, in bytes.
 const MAX_NAME: usize = 128;
-/// Most channels one name may be a member of.
-const MAX_CHANNELS: usize = 256;
 
 /// Members by owner and channel, in the order they joined.
 #[derive(Debug, Default)]
@@ -116,12 +114,13 @@ impl Core {
 
     /// Makes a name a member; `false` if it was one already.
     fn join(&mut self, name: NameId, channel: &Arc<str>) -> Result<bool, Violation> {
+        let most = self.quotas.channels;
         let Some(entry) = self.names.get_mut(name) else { return Ok(false) };
         if entry.channels.contains(channel) {
             return Ok(false);
         }
-        if entry.channels.len() >= MAX_CHANNELS {
-            let message = format!("a name may be a member of {MAX_CHANNELS} channels");
+        if entry.channels.len() >= most {
+            let message = format!("a name may be a member of {most} channels (limits.channels_per_name)");
             return Err(Violation::warning(ErrorCode::LimitExceeded, message));
         }
         entry.channels.push(channel.clone());

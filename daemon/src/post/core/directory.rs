@@ -3,17 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use posthouse_protocol::Violation;
 use posthouse_protocol::payload::AgentInfo;
+use posthouse_protocol::{ErrorCode, Violation};
 
 use super::arena::Arena;
 use super::keyed::Keyed;
 use super::queue::Queue;
+use super::quota::Spent;
 use super::{NameId, Slot};
 use crate::journal::MessageId;
-
-/// Most names one owner may have.
-pub(crate) const MAX_NAMES: usize = 10_000;
 
 /// Who the name's primary is. A session, or the connection of a client, or several of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +61,8 @@ pub(crate) struct Entry {
     pub cut: Option<Violation>,
     /// Messages its session still holds although someone else has them now.
     pub withdrawn: HashSet<MessageId>,
+    /// What it had the journal write.
+    pub spent: Spent,
     /// Removed from the index; it lasts until the journal has answered for it.
     pub forgotten: bool,
 }
@@ -136,6 +136,7 @@ impl Entry {
             channels: Vec::new(),
             cut: None,
             withdrawn: HashSet::new(),
+            spent: Spent::default(),
             forgotten: false,
         }
     }
@@ -204,19 +205,29 @@ impl Directory {
         self.entries.get_mut(name)
     }
 
-    /// The name, made known if it was not. `None` if the owner has too many.
-    pub fn ensure(&mut self, owner: u32, name: &str) -> Option<NameId> {
+    /// The name, made known if it was not.
+    ///
+    /// # Errors
+    /// The owner has `most` names already.
+    pub fn ensure(&mut self, owner: u32, name: &str, most: usize) -> Result<NameId, Violation> {
+        let names = self.by_owner.entry(owner).or_default();
+        if !names.contains_key(name) && names.len() >= most {
+            let message = format!("there are {most} names already (limits.names)");
+            return Err(Violation::warning(ErrorCode::LimitExceeded, message));
+        }
+        Ok(self.recover(owner, name))
+    }
+
+    /// The same for a name that was known to an earlier daemon, however many there are.
+    pub fn recover(&mut self, owner: u32, name: &str) -> NameId {
         let names = self.by_owner.entry(owner).or_default();
         if let Some(found) = names.get(name) {
-            return Some(*found);
-        }
-        if names.len() >= MAX_NAMES {
-            return None;
+            return *found;
         }
         let name: Arc<str> = name.into();
         let id = self.entries.insert(Entry::new(name.clone(), owner));
         names.insert(name, id);
-        Some(id)
+        id
     }
 
     /// Takes the name out of the index; its entry stays until [`Directory::bury`].

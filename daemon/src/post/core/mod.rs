@@ -26,6 +26,7 @@ mod lease;
 mod letter;
 mod query;
 mod queue;
+mod quota;
 mod receipt;
 mod recover;
 mod send;
@@ -48,6 +49,7 @@ pub(super) use admit::Applicant;
 use arena::Handle;
 pub(super) use effects::{Effects, Fetch, Given, Recall};
 pub(super) use keyed::Keyed;
+pub(super) use quota::Quotas;
 pub(super) use time::Now;
 
 use crate::post::command::ConnId;
@@ -58,7 +60,6 @@ use commits::{Commits, Noted};
 use connection::Conn;
 use directory::{Directory, Entry};
 use ids::Ids;
-use queue::Bounds;
 use timer::Timers;
 
 /// A name.
@@ -71,7 +72,7 @@ pub(crate) type Slot = Handle<Conn>;
 pub(crate) struct Core {
     /// The user the daemon runs as: the owner of its sessions.
     owner: u32,
-    inbox: Bounds,
+    quotas: Quotas,
     now: Now,
     ids: Ids,
     /// Counts messages, for their order.
@@ -96,10 +97,10 @@ pub(crate) struct Core {
 
 impl Core {
     /// An empty post of the daemon's user. `seed` makes the ids of this life differ from those of others.
-    pub fn new(owner: u32, seed: u64) -> Self {
+    pub fn new(owner: u32, seed: u64, quotas: Quotas) -> Self {
         Self {
             owner,
-            inbox: Bounds::default(),
+            quotas,
             now: Now::default(),
             ids: Ids::new(seed),
             order: 0,

@@ -22,12 +22,6 @@ pub(crate) struct Bounds {
     pub bytes: usize,
 }
 
-impl Default for Bounds {
-    fn default() -> Self {
-        Self { messages: 100_000, bytes: 256 * 1024 * 1024 }
-    }
-}
-
 /// Bytes of waiting bodies kept in memory per recipient.
 const RESIDENT: usize = 1024 * 1024;
 /// Bytes of bodies that a connection may leave unacknowledged, beside the number that HELLO agreed on.

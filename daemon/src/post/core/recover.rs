@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use posthouse_protocol::ReceiptState;
 
+use super::Core;
 use super::document::NameDocument;
 use super::letter::{Envelope, Label, Letter};
 use super::queue::{Item, Load};
-use super::{Core, NameId};
 use crate::journal::{Document, Open};
 use crate::post::command::Earlier;
 
@@ -15,7 +15,7 @@ impl Core {
     /// A name that was known.
     pub fn recover_name(&mut self, document: &Document) {
         let key = &document.key;
-        let Some(id) = self.names.ensure(key.owner, &key.key) else { return };
+        let id = self.names.recover(key.owner, &key.key);
         match document.value.parse::<NameDocument>() {
             Ok(kept) => {
                 if let Some(entry) = self.names.get_mut(id) {
@@ -32,8 +32,8 @@ impl Core {
     /// A delivery that had not ended. Called in the order of acceptance.
     pub fn recover_delivery(&mut self, open: Open) {
         let (delivery, message) = (open.delivery, open.stored.message);
-        let Some(name) = self.names.ensure(delivery.owner, &delivery.recipient) else { return };
-        let sender = self.names.ensure(message.owner, &message.sender).unwrap_or_else(NameId::nobody);
+        let name = self.names.recover(delivery.owner, &delivery.recipient);
+        let sender = self.names.recover(message.owner, &message.sender);
         let label = Label {
             id: message.id,
             sender,

@@ -37,9 +37,7 @@ impl Core {
     }
 
     fn ensure_own(&mut self, name: &str) -> Result<NameId, Violation> {
-        self.names.ensure(self.owner, name).ok_or_else(|| {
-            Violation::warning(ErrorCode::LimitExceeded, "there are as many names as one user may have")
-        })
+        self.names.ensure(self.owner, name, self.quotas.names)
     }
 
     /// What is known of a session has changed.

@@ -5,8 +5,6 @@ use posthouse_protocol::{ErrorCode, Frame, Violation};
 
 use super::{Core, Slot};
 
-/// Most topics one connection may subscribe to.
-const MAX_TOPICS: usize = 256;
 /// Longest topic, in bytes.
 const MAX_TOPIC: usize = 256;
 
@@ -25,14 +23,15 @@ impl Core {
                 &Violation::warning(ErrorCode::BadRequest, message),
             );
         };
+        let most = self.quotas.topics;
         let Some(conn) = self.conns.get_mut(slot) else { return };
         if conn.subscribes(&topic) {
             return;
         }
-        if conn.topics.len() < MAX_TOPICS {
+        if conn.topics.len() < most {
             return conn.topics.push(topic.into());
         }
-        let message = format!("a connection may subscribe to {MAX_TOPICS} topics");
+        let message = format!("a connection may subscribe to {most} topics (limits.topics_per_connection)");
         self.refuse(slot, &frame.header.id, None, &Violation::warning(ErrorCode::LimitExceeded, message));
     }
 

@@ -14,7 +14,7 @@ use super::{Adopted, Begin, Flow, Task, Waiter};
 use crate::fail_point::{self, Point};
 use crate::failover::command::{Assignment, Choice, FailoverCommand, Parking};
 use crate::holder::link::place;
-use crate::holder::run::StreamId;
+use crate::holder::run::{RunId, StreamId};
 use crate::holder::script::{OperationId, Step};
 use crate::post::command::{Earlier, PostCommand, SessionSink};
 use crate::session::command::{SessionError, Spawned, Started};
@@ -394,6 +394,7 @@ impl Task {
         if live.link.collect().await.is_err() {
             let _ = place::bury(&live.record.socket);
         }
+        self.house.confines.remove_of(RunId::new(live.record.run));
         let effects = self.injector.run_ended("moving", now);
         self.carry_out(effects).await;
         self.drafting.reset();

@@ -236,7 +236,7 @@ fn a_full_inbox_refuses_and_keeps_what_it_has() {
     let (a, b) = (w.client("alice"), w.client("bob"));
     let c = w.client("carol");
     w.leave(b);
-    w.core.inbox = Bounds { messages: 3, bytes: 1000 };
+    w.core.quotas.inbox = Bounds { messages: 3, bytes: 1000 };
     for n in 0..3 {
         w.send(a, &format!("m{n}"), "bob", "small");
     }

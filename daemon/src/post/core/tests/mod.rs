@@ -7,5 +7,6 @@ mod hostile;
 mod journal;
 mod many;
 mod model;
+mod quota;
 mod session;
 mod world;

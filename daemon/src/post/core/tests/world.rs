@@ -13,7 +13,7 @@ use posthouse_protocol::{
 use super::journal::FakeJournal;
 use crate::journal::WriteError;
 use crate::post::command::{ConnId, Departure, Injection, Intent, Progress, Step};
-use crate::post::core::{Applicant, Core, NameId, Now};
+use crate::post::core::{Applicant, Core, NameId, Now, Quotas};
 use crate::principal::{Kind, Principal};
 
 pub const UID: u32 = 1000;
@@ -38,7 +38,7 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let now = Now { wall: 1_800_000_000_000, mono: 1000 };
-        let mut core = Core::new(UID, 1);
+        let mut core = Core::new(UID, 1, Quotas::default());
         core.at(now);
         Self {
             core,
@@ -125,7 +125,7 @@ impl World {
         self.journal.crash(committed);
         self.lives += 1;
         self.now.mono = 5;
-        self.core = Core::new(UID, self.lives);
+        self.core = Core::new(UID, self.lives, Quotas::default());
         self.core.at(self.now);
         let mut documents: Vec<_> = self.journal.documents.values().cloned().collect();
         documents.sort_by(|a, b| a.key.key.cmp(&b.key.key));
