@@ -10,4 +10,5 @@ pub mod real;
 pub mod soak;
 pub mod stage;
 pub mod standin;
+pub mod upgrade;
 pub mod world;

@@ -17,13 +17,12 @@ mod verdict;
 
 use posthoused::fail_point::Point;
 
+use crate::world::CANARY;
 pub use place::Place;
 pub use verdict::Verdict;
 
 /// The stand-in's session.
 pub const AGENT: &str = "agent";
-/// The session whose terminal is full of random bytes.
-pub const CANARY: &str = "canary";
 
 /// A kind of message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

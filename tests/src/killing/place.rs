@@ -1,22 +1,16 @@
 //! One daemon's world: what is in it, dying in it, and coming back.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use posthouse_client::ClientError;
-use posthouse_protocol::payload::Logs;
 use posthoused::fail_point::Point;
 use posthoused::journal::JOURNAL_FILE;
 
 use super::person::{Order, Person, Seen};
 use super::verdict::{self, Verdict};
-use super::{AGENT, CANARY, Case, Kind};
-use crate::standin::DEFINITION;
-use crate::standin::record::{Entry, entries};
-use crate::world::{Points, World, program};
-
-/// How much the canary says, in bytes: some of the ring, so that all of it must be there.
-const CANARY_BYTES: usize = 96 * 1024;
+use super::{AGENT, Case, Kind};
+use crate::standin::record::Entry;
+use crate::world::{CANARY, Canary, Points, World};
 
 /// How long a message may take to its end, and descriptors to be as many as before.
 pub(super) const SOON: Duration = Duration::from_secs(20);
@@ -37,7 +31,7 @@ pub struct Place {
     pub(super) world: World,
     pub(super) points: Points,
     people: Vec<(&'static str, Person)>,
-    canary: Vec<u8>,
+    canary: Canary,
     pub(super) before: Inventory,
     sent: u32,
 }
@@ -48,18 +42,14 @@ impl Place {
     /// # Panics
     /// When there is none, or its programs have no fail points.
     pub async fn new(kind: Kind) -> Self {
-        let (mut world, points) = with_standin();
-        let canary = random(CANARY_BYTES);
-        let file = world.home().join("canary");
-        std::fs::write(&file, &canary).expect("a file");
+        let mut world = World::with_standin();
+        let points = world.with_points();
         points.arm(Point::MigrateAfter, "delay 0", 0);
         world.start();
         assert!(points.is_reached(Point::MigrateAfter), "{}", NO_POINTS);
         let harness = ["--harness", "standin", "--restart", "on-failure", "--wait-ready", "30s"];
         world.cli(&[&["spawn", AGENT], harness.as_slice()].concat()).ok();
-        let script = "stty raw -echo; cat \"$0\"; exec sleep 1000000";
-        let file = file.to_string_lossy().into_owned();
-        world.cli(&["spawn", CANARY, "--harness", "generic", "--", "sh", "-c", script, &file]).ok();
+        let canary = Canary::spawn(&world);
         let mut people = Vec::new();
         for name in ["bob", "carol", "alice"] {
             people.push((name, Person::arrive(&world, name).await.expect("a welcome")));
@@ -155,7 +145,7 @@ impl Place {
 
     /// What the stand-in received.
     pub(super) fn received(&self) -> Vec<Entry> {
-        received(&self.world)
+        self.world.received()
     }
 
     fn has_ended(&self, kind: Kind, order: &Order) -> bool {
@@ -184,7 +174,7 @@ impl Place {
     /// Waits until the canary has said everything.
     async fn settle(&self) {
         let begun = Instant::now();
-        while self.scrollback().await.len() < self.canary.len() && begun.elapsed() < SOON {
+        while !self.canary.is_heard(&self.world).await && begun.elapsed() < SOON {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert!(self.canary_sings().await, "the canary was not heard");
@@ -192,27 +182,7 @@ impl Place {
 
     /// Whether the canary's terminal says what it said, byte for byte.
     pub(super) async fn canary_sings(&self) -> bool {
-        self.scrollback().await == self.canary
-    }
-
-    async fn scrollback(&self) -> Vec<u8> {
-        let mut hello = posthouse_protocol::Hello::new("alice");
-        hello.role = Some(posthouse_protocol::handshake::Role::Auxiliary);
-        hello.kind = Some(posthouse_protocol::handshake::PrincipalKind::Operator);
-        let Ok(mut client) = self.world.connect(hello).await else { return Vec::new() };
-        let mut all: Vec<u8> = Vec::new();
-        loop {
-            let after = Some(all.len() as u64);
-            let asked = Logs { name: CANARY.into(), after, limit: None };
-            let Ok(page) = client.call(&asked).await else { return all };
-            if page.data.0.is_empty() || page.offset != all.len() as u64 {
-                return all;
-            }
-            all.extend_from_slice(&page.data.0);
-            if all.len() as u64 >= page.end {
-                return all;
-            }
-        }
+        self.canary.sings(&self.world).await
     }
 
     /// What there is now.
@@ -227,39 +197,9 @@ impl Place {
     }
 }
 
-/// A world, without a daemon, that knows the stand-in and its fail points.
-pub(super) fn with_standin() -> (World, Points) {
-    let mut world = World::new();
-    let points = world.with_points();
-    let beside = program("standin").parent().map(PathBuf::from).unwrap_or_default();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(std::iter::once(beside).chain(std::env::split_paths(&path)));
-    world.set("PATH", path.expect("a path"));
-    for (name, file) in
-        [("STANDIN_LOG", "log"), ("STANDIN_HOME", "standin-home"), ("STANDIN_REVOKED", "revoked")]
-    {
-        world.set(name, world.home().join(file).as_os_str());
-    }
-    world.define_harness("standin", DEFINITION);
-    (world, points)
-}
-
-/// What the stand-ins of a world received.
-pub(super) fn received(world: &World) -> Vec<Entry> {
-    let log = world.home().join("log");
-    entries(&log).into_iter().filter(|entry| entry.event == "received").collect()
-}
-
 /// What to do about programs without points.
 pub(super) const NO_POINTS: &str =
     "the daemon has no fail points: build it with the workspace, cargo build --workspace --bins";
-
-fn random(length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    let mut source = std::fs::File::open("/dev/urandom").expect("randomness");
-    std::io::Read::read_exact(&mut source, &mut bytes).expect("randomness");
-    bytes
-}
 
 /// What a process has open. Numbers that differ with every start are left out, and so is the database: SQLite opens its
 /// log for each connection when it first needs it.

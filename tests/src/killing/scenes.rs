@@ -7,11 +7,11 @@ use posthouse_protocol::ReceiptState;
 use posthoused::fail_point::Point;
 use serde_json::Value;
 
-use super::place::{Place, SOON, received, with_standin};
+use super::place::{Place, SOON};
 use super::table::Row;
 use super::verdict::{Verdict, deliveries, others};
 use super::{AGENT, Kind};
-use crate::world::{World, program};
+use crate::world::{CANARY, World, program};
 
 /// A scene and what it is called.
 pub type Scene = (&'static str, Point);
@@ -67,7 +67,8 @@ async fn dies(world: &mut World) -> bool {
 
 /// A journal that is just being made.
 async fn make(point: Point) -> Verdict {
-    let (mut world, points) = with_standin();
+    let mut world = World::with_standin();
+    let points = world.with_points();
     points.arm(point, "abort", 0);
     world.launch(&program("posthoused"));
     let mut verdict = Verdict { died: dies(&mut world).await, ..Verdict::default() };
@@ -95,7 +96,8 @@ fn is_settled(session: Option<&Value>) -> bool {
 
 /// A session that is just being started. Whatever becomes of it, nothing is left that nobody knows of.
 async fn spawn(point: Point) -> Verdict {
-    let (mut world, points) = with_standin();
+    let mut world = World::with_standin();
+    let points = world.with_points();
     world.start();
     points.arm(point, "abort", 0);
     let mut spawning = world.command();
@@ -164,10 +166,10 @@ async fn holder_adopts(point: Point) -> Verdict {
         let was = place.before.harnesses.iter().find(|(known, _)| known == name).map(|(_, pid)| *pid);
         session.as_ref().and_then(|session| session["pid"].as_u64()) != was
     };
-    if !comes(|| ended(AGENT) || ended(super::CANARY)).await {
+    if !comes(|| ended(AGENT) || ended(CANARY)).await {
         verdict.others.push("no run has ended".to_owned());
     }
-    if ended(AGENT) && ended(super::CANARY) {
+    if ended(AGENT) && ended(CANARY) {
         verdict.others.push("both runs have ended".to_owned());
     }
     let agent = || listed(&place.world, AGENT).unwrap_or_default();
@@ -196,7 +198,7 @@ async fn holder(point: Point) -> Verdict {
     if session["restarts"]["last"]["how"] != "its holder died, and the run with it" {
         verdict.others.push(format!("the reason is not true: {}", session["restarts"]));
     }
-    if listed(&place.world, super::CANARY).and_then(|canary| canary["pid"].as_u64())
+    if listed(&place.world, CANARY).and_then(|canary| canary["pid"].as_u64())
         != Some(place.before.harnesses[1].1)
         || !place.canary_sings().await
     {
@@ -245,7 +247,8 @@ fn judge_written(place: &Place, id: &str, text: &str, verdict: &mut Verdict) {
 
 /// A session that moves to its next credential because a key was revoked.
 async fn failover(point: Point) -> Verdict {
-    let (mut world, points) = with_standin();
+    let mut world = World::with_standin();
+    let points = world.with_points();
     world.start();
     for alias in ["red", "blue"] {
         let key = format!("key-{alias}");
@@ -261,14 +264,14 @@ async fn failover(point: Point) -> Verdict {
     let mut verdict = Verdict { died: dies(&mut world).await, ..Verdict::default() };
     world.start();
     let typed = |key: &str| {
-        received(&world).iter().filter(|entry| entry.key == key && entry.text.contains("carry on")).count()
+        world.received().iter().filter(|entry| entry.key == key && entry.text.contains("carry on")).count()
     };
     if !comes(|| typed("key-blue") > 0).await {
-        verdict.losses.push(format!("the next mount did not get it: {:?}", received(&world)));
+        verdict.losses.push(format!("the next mount did not get it: {:?}", world.received()));
     }
     let ready = comes(|| listed(&world, AGENT).is_some_and(|session| session["state"] == "ready")).await;
     if !ready || typed("key-red") > 1 || typed("key-blue") > 1 {
-        verdict.duplicates.push(format!("it was typed too often: {:?}", received(&world)));
+        verdict.duplicates.push(format!("it was typed too often: {:?}", world.received()));
     }
     let daemon = world.daemon_pid();
     let left = || world.processes().into_iter().filter(|pid| *pid != daemon).count();

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use super::{PATIENCE, World, program};
+use super::{PATIENCE, World};
 
 /// How a command ended and what it printed.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ impl World {
 
     /// `posthouse` in this world, to be given arguments.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program("posthouse"));
+        let mut command = Command::new(&self.client);
         command.env_clear().envs(&self.env);
         command
     }

@@ -1,10 +1,12 @@
 //! A private daemon for one test: its own home, its real programs, and nothing left behind.
 
 mod build;
+mod canary;
 mod cli;
 mod mail;
 mod points;
 mod processes;
+mod standin;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ use posthouse_protocol::Hello;
 use posthouse_protocol::handshake::Capabilities;
 
 pub use build::build_programs;
+pub use canary::{CANARY, Canary};
 pub use cli::{Ran, Running};
 pub use mail::{next, until_refused, until_state};
 pub use points::Points;
@@ -35,6 +38,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct World {
     home: tempfile::TempDir,
     daemon: Option<Child>,
+    client: PathBuf,
     env: BTreeMap<OsString, OsString>,
 }
 
@@ -59,7 +63,7 @@ impl World {
             .collect();
         env.insert("POSTHOUSE_HOME".into(), home.path().into());
         env.insert("POSTHOUSE_NAME".into(), "tester".into());
-        Self { home, daemon: None, env }
+        Self { home, daemon: None, client: program("posthouse"), env }
     }
 
     /// The same with a daemon that answers.
@@ -82,6 +86,11 @@ impl World {
     /// Sets a variable for the daemon and for commands started from now on.
     pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.env.insert(name.into(), value.into());
+    }
+
+    /// Has commands run by the `posthouse` at this path.
+    pub fn use_client(&mut self, program: &Path) {
+        self.client = program.to_owned();
     }
 
     /// Adds a harness definition of the user's own.
