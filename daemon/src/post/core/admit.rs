@@ -57,14 +57,14 @@ impl Core {
             let message = format!("{name} has {most} connections already (limits.connections_per_name)");
             return Err(Violation::warning(ErrorCode::LimitExceeded, message));
         }
-        let id = self.names.ensure(principal.uid, name.as_str(), self.quotas.names)?;
-        if known.is_none() {
+        let (id, was_known) = self.ensure(principal.uid, name.as_str())?;
+        if !was_known {
             self.join_general(id);
         }
         if let Entrance::Primary { instead_of: Some(old) } = entrance {
             self.evict(old);
         }
-        Ok(self.enter(applicant, id, &entrance, resumed, known.is_none()))
+        Ok(self.enter(applicant, id, &entrance, resumed, !was_known))
     }
 
     fn enter(

@@ -13,7 +13,7 @@ use super::{Core, NameId, Slot};
 use crate::principal::Right;
 
 /// The channel that every name is a member of from the start.
-const GENERAL: &str = "general";
+pub(super) const GENERAL: &str = "general";
 /// Longest channel name, in bytes.
 const MAX_NAME: usize = 128;
 

@@ -29,6 +29,7 @@ impl Core {
         let Some(entry) = self.names.get_mut(name) else { return };
         let was_path = entry.delivers_to(slot);
         entry.conns.retain(|other| *other != slot);
+        entry.left = self.now.mono;
         if entry.lease == Some(slot) {
             entry.lease = None;
         }

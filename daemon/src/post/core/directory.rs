@@ -61,6 +61,8 @@ pub(crate) struct Entry {
     pub cut: Option<Violation>,
     /// Messages its session still holds although someone else has them now.
     pub withdrawn: HashSet<MessageId>,
+    /// Monotonic moment at which its last connection ended.
+    pub left: u64,
     /// What it had the journal write.
     pub spent: Spent,
     /// Removed from the index; it lasts until the journal has answered for it.
@@ -136,6 +138,7 @@ impl Entry {
             channels: Vec::new(),
             cut: None,
             withdrawn: HashSet::new(),
+            left: 0,
             spent: Spent::default(),
             forgotten: false,
         }
@@ -246,6 +249,11 @@ impl Directory {
         if self.get(id).is_some_and(done) {
             self.entries.remove(id);
         }
+    }
+
+    /// How many names an owner has.
+    pub fn count_of(&self, owner: u32) -> usize {
+        self.by_owner.get(&owner).map_or(0, HashMap::len)
     }
 
     /// Every name of an owner, in no order.

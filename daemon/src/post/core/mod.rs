@@ -29,6 +29,7 @@ mod queue;
 mod quota;
 mod receipt;
 mod recover;
+mod room;
 mod send;
 mod session;
 mod shadow;

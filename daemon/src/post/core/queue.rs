@@ -309,6 +309,15 @@ impl Queue {
         self.lanes.iter().all(VecDeque::is_empty)
     }
 
+    /// Whether nothing waits, is in someone's hands, awaits an answer or is being committed.
+    pub fn is_at_rest(&self) -> bool {
+        self.is_idle()
+            && self.count == 0
+            && self.committing == 0
+            && self.awaiting.is_empty()
+            && self.handed.is_empty()
+    }
+
     /// Messages that wait or are in someone's hands.
     pub fn len(&self) -> usize {
         self.count

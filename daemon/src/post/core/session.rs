@@ -12,9 +12,8 @@ impl Core {
     pub fn reserve(&mut self, name: &str) -> Result<(), Violation> {
         let name = Name::parse(name)
             .map_err(|e| Violation::warning(ErrorCode::BadName, format!("failed to {e}")))?;
-        let known = self.names.find(self.owner, name.as_str()).is_some();
-        let id = self.ensure_own(name.as_str())?;
-        if !known {
+        let (id, was_known) = self.ensure(self.owner, name.as_str())?;
+        if !was_known {
             self.join_general(id);
         }
         let Some(entry) = self.names.get_mut(id) else { return Ok(()) };
@@ -36,10 +35,6 @@ impl Core {
         Ok(())
     }
 
-    fn ensure_own(&mut self, name: &str) -> Result<NameId, Violation> {
-        self.names.ensure(self.owner, name, self.quotas.names)
-    }
-
     /// What is known of a session has changed.
     pub fn session_info(&mut self, id: NameId, info: AgentInfo) {
         if let Some(entry) = self.names.get_mut(id) {
@@ -51,9 +46,8 @@ impl Core {
     /// A session takes injections from now on. Says under which handle its injections come; `None` if the name is a
     /// connection's.
     pub fn session_up(&mut self, name: &str, info: AgentInfo) -> Option<NameId> {
-        let known = self.names.find(self.owner, name).is_some();
-        let id = self.ensure_own(name).ok()?;
-        if !known {
+        let (id, was_known) = self.ensure(self.owner, name).ok()?;
+        if !was_known {
             self.join_general(id);
         }
         let entry = self.names.get_mut(id)?;

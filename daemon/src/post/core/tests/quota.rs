@@ -1,9 +1,10 @@
 //! Nobody can take everything.
 
 use posthouse_protocol::handshake::Role;
-use posthouse_protocol::{ErrorCode, FrameType, Hello};
+use posthouse_protocol::payload::ChannelJoin;
+use posthouse_protocol::{ErrorCode, FrameType, Header, Hello};
 
-use super::world::World;
+use super::world::{UID, World};
 
 #[test]
 fn who_has_the_journal_write_too_much_is_told_when_there_is_room() {
@@ -35,4 +36,32 @@ fn names_and_connections_of_a_name_are_bounded_and_what_is_there_stays() {
     assert_eq!(w.enter(third).unwrap_err().code, ErrorCode::LimitExceeded);
     w.send(alice, "m1", "bob", "still here");
     assert!(w.received_of(alice, FrameType::Error).is_empty());
+}
+
+#[test]
+fn names_that_nobody_uses_make_room_for_new_ones_and_no_others_do() {
+    let mut w = World::new();
+    w.core.quotas.names = 6;
+    let alice = w.client("alice");
+    w.session_up("agent");
+    // One has mail, one is a member of a channel, and two are of no use to anyone.
+    let names = ["waiting", "member", "old", "newer"].map(|name| (name, w.client(name)));
+    let join = ChannelJoin { channel: "#crew".into(), display_name: None, member: None };
+    w.frame(names[1].1, Header::new(FrameType::ChannelJoin, "j1", 0), &join);
+    for (_, conn) in names {
+        w.advance(1);
+        w.leave(conn);
+    }
+    w.send(alice, "m1", "waiting", "read me");
+    w.client("first");
+    w.client("second");
+    assert_eq!(w.enter(World::hello("third")).unwrap_err().code, ErrorCode::LimitExceeded);
+    let known = |w: &World, name: &str| w.core.names.find(UID, name).is_some();
+    for (name, stays) in
+        [("waiting", true), ("member", true), ("agent", true), ("old", false), ("newer", false)]
+    {
+        assert_eq!(known(&w, name), stays, "{name}");
+    }
+    w.crash(0);
+    assert!(known(&w, "member") && !known(&w, "old"), "the journal has forgotten them as well");
 }
