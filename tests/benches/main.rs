@@ -52,6 +52,8 @@ fn main() {
         Some("router") => router::serve(path(1)),
         Some("sink") => program::sink(path(1)),
         Some("flood") => program::flood(path(1), arguments[2].parse().expect("a number"), path(3)),
+        Some("gorge") => program::gorge(arguments[1].parse().expect("a number"), &arguments[2]),
+        Some("gulp") => program::gulp(arguments[1].parse().expect("a number")),
         _ => report(&wishes(&arguments)),
     }
 }

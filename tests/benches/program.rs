@@ -1,9 +1,11 @@
 //! What runs in the terminals that are measured: this same program, told what to do by its arguments.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
@@ -43,6 +45,29 @@ pub fn flood(file: &Path, times: usize, socket: &Path) {
     terminal.write_all(format!("\r\n{LAST}\r\n").as_bytes()).expect("output");
     // Until the terminal goes away.
     let _ = told.read(&mut [0]);
+}
+
+/// Keeps so many processes going, each of which takes some memory and ends: `gorge COUNT MIB`. Ends with its terminal.
+pub fn gorge(count: usize, mib: &str) {
+    let gulp = || Command::new(std::env::current_exe().expect("this program")).args(["gulp", mib]).spawn();
+    let mut children: VecDeque<Child> = VecDeque::new();
+    while let Ok(child) = gulp() {
+        children.push_back(child);
+        if children.len() >= count
+            && let Some(mut oldest) = children.pop_front()
+        {
+            let _ = oldest.wait();
+        }
+    }
+}
+
+/// Takes so much memory, all of it, and ends: `gulp MIB`.
+pub fn gulp(mib: usize) {
+    let mut taken = vec![0u8; mib << 20];
+    for page in taken.chunks_mut(4096) {
+        page[0] = 1;
+    }
+    std::hint::black_box(taken);
 }
 
 /// What a flood ends with.

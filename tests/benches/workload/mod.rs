@@ -7,6 +7,7 @@ mod hostile;
 mod idle;
 mod messages;
 mod neighbours;
+mod nuisance;
 mod session;
 mod slow;
 mod terminal;
