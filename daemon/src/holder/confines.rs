@@ -3,7 +3,8 @@
 //! A control group that was delegated to the daemon gets a group for each run, in which the run's holder makes its own.
 //! Limits are on the former, so that holders need not know of them. A group whose children are limited must not have
 //! processes itself, and systemd could not start the daemon anew in such a one: limits are set only where the daemon was
-//! started in a subgroup of what it was given (`DelegateSubgroup=` of systemd 254 and later).
+//! started in a subgroup of its unit (`DelegateSubgroup=daemon` of systemd 254 and later). What is above a unit is
+//! systemd's, even where it belongs to the same user.
 
 use std::fs;
 use std::io;
@@ -15,6 +16,8 @@ use crate::config;
 
 /// What the name of a limited run's group begins with.
 const PREFIX: &str = "confined-";
+/// The subgroup that the unit asks for.
+const SUBGROUP: &str = "daemon";
 /// What limits are said with.
 const CONTROLLERS: [&str; 2] = ["memory", "pids"];
 
@@ -45,11 +48,11 @@ impl Confines {
         if wanted.memory_bytes == 0 && wanted.tasks == 0 {
             return Self { base: own, force: Force::Unwanted };
         }
-        let above = own.as_deref().and_then(Path::parent).filter(|above| cgroup::is_delegated(above));
+        let above = own.as_deref().and_then(unit_of).filter(|above| cgroup::is_delegated(above));
         let prepared = match above {
             Some(above) => prepare(above).map(|()| above.to_owned()),
             None => {
-                Err("the daemon was not started in a subgroup of a control group that is its own".to_owned())
+                Err(format!("the daemon was not started in the subgroup {SUBGROUP} of a unit of its own"))
             }
         };
         match prepared {
@@ -87,6 +90,13 @@ impl Confines {
             let _ = fs::remove_dir(base.join(format!("{PREFIX}{run}")));
         }
     }
+}
+
+/// The group of the unit that this is the daemon's subgroup of.
+fn unit_of(own: &Path) -> Option<&Path> {
+    let above = own.parent()?;
+    let is_unit = above.extension().is_some_and(|kind| kind == "service" || kind == "scope");
+    (own.file_name()? == SUBGROUP && is_unit).then_some(above)
 }
 
 /// Lets the children of a group be limited, and removes what earlier daemons left there: groups in which there still is
@@ -129,6 +139,14 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         fs::write(base.path().join("cgroup.controllers"), controllers).unwrap();
         base
+    }
+
+    #[test]
+    fn only_the_subgroup_of_a_unit_has_something_above_it_to_be_divided() {
+        let unit = Path::new("/g/app.slice/posthouse.service");
+        assert_eq!(unit_of(&unit.join("daemon")), Some(unit));
+        assert_eq!(unit_of(unit), None);
+        assert_eq!(unit_of(Path::new("/g/app.slice/daemon")), None);
     }
 
     #[test]

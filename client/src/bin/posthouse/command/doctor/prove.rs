@@ -101,7 +101,7 @@ async fn prove() -> Result<Proof, Failure> {
     if let Some(holder) = parent(session) {
         daemon.remember(holder);
     }
-    let mut got = Vec::new();
+    let (mut got, mut ends) = (Vec::new(), Vec::new());
     for (n, moment) in MOMENTS.into_iter().enumerate() {
         let ids = [format!("to-session-{n}"), format!("to-client-{n}")];
         send(&mut client, &ids).await?;
@@ -118,19 +118,26 @@ async fn prove() -> Result<Proof, Failure> {
         proof.deaths += 1;
         // Whether they were accepted before is not known: they are sent again under their ids.
         send(&mut client, &ids).await?;
-        for id in &ids {
-            let end = ending(&mut client, id, &mut got).await?;
-            judge(&mut proof, &daemon, id, end, &got);
+        for id in ids {
+            let end = ending(&mut client, &id, &mut got).await?;
+            ends.push((id, end));
         }
         match sessions(&mut client).await?.into_iter().next().and_then(|info| info.pid) {
             Some(pid) if pid == session && lives(pid) => {}
             other => proof.faults.push(format!("the session's process is {other:?} and was {session}")),
         }
     }
+    for (id, _) in ends.iter().filter(|(_, end)| state(end) == Some(ReceiptState::Delivered)) {
+        until_there(&daemon, id, &got).await;
+    }
     client.call(&Shutdown { release_all: true, restart: Later(None) }).await?;
     daemon.ended().await?;
     if lives(session) {
         proof.faults.push(format!("the session's process {session} was left behind"));
+    }
+    // Only now is nothing typed any more, and what is there is all there will be.
+    for (id, end) in &ends {
+        judge(&mut proof, &daemon, id, state(end), &got);
     }
     Ok(proof)
 }
@@ -195,11 +202,28 @@ async fn ending(client: &mut Client, id: &str, got: &mut Vec<String>) -> Result<
     Ok(None)
 }
 
-fn judge(proof: &mut Proof, daemon: &Private, id: &str, end: Option<Receipt>, got: &[String]) {
-    proof.messages += 1;
+fn state(end: &Option<Receipt>) -> Option<ReceiptState> {
+    end.as_ref().map(|receipt| receipt.state)
+}
+
+/// How often a message arrived, at the session or at the client.
+fn there(daemon: &Private, id: &str, got: &[String]) -> usize {
     let took = std::fs::read_to_string(daemon.home().join("took")).unwrap_or_default();
-    let there = took.lines().chain(got.iter().map(String::as_str)).filter(|line| *line == id).count();
-    match end.as_ref().map(|receipt| receipt.state) {
+    took.lines().chain(got.iter().map(String::as_str)).filter(|line| *line == id).count()
+}
+
+/// A session's command reads what it was given when it comes to it, which may be after the receipt.
+async fn until_there(daemon: &Private, id: &str, got: &[String]) {
+    let until = Instant::now() + PATIENCE;
+    while there(daemon, id, got) == 0 && Instant::now() < until {
+        sleep(LOOKS).await;
+    }
+}
+
+fn judge(proof: &mut Proof, daemon: &Private, id: &str, end: Option<ReceiptState>, got: &[String]) {
+    proof.messages += 1;
+    let there = there(daemon, id, got);
+    match end {
         Some(ReceiptState::Delivered) if there == 1 => proof.delivered += 1,
         Some(ReceiptState::Uncertain) if there <= 1 => proof.uncertain += 1,
         Some(state) => proof.faults.push(format!("{id} ended {state} and was there {there} times")),
