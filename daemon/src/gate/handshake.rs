@@ -111,6 +111,7 @@ impl Handshaking {
         let admit = Admit {
             conn: self.conn,
             principal: principal.clone(),
+            pid: self.peer.pid,
             hello,
             agreed,
             limits: ServerLimits {

@@ -14,6 +14,8 @@ use crate::session::command::SessionsCommand;
 pub(super) struct Peer {
     /// Its effective user id.
     pub(super) uid: u32,
+    /// Its process id; `None` where the system does not say.
+    pub(super) pid: Option<u32>,
     sight: Sight,
 }
 
@@ -30,14 +32,14 @@ enum Sight {
 
 impl Peer {
     pub(super) fn of(credentials: &PeerCreds, lineages: &mut Lineages) -> Self {
-        let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
-        let sight = match lineages.runs_of(pid) {
-            _ if pid == 0 => Sight::Hidden,
+        let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
+        let sight = match lineages.runs_of(pid.unwrap_or(0)) {
+            _ if pid.is_none() => Sight::Hidden,
             Ok(runs) => Sight::Runs(runs.clone()),
             Err(_) => Sight::Gone,
         };
         // No user has this id; it is the kernel's own word for "nobody".
-        Self { uid: credentials.euid().unwrap_or(u32::MAX), sight }
+        Self { uid: credentials.euid().unwrap_or(u32::MAX), pid, sight }
     }
 
     /// Where the peer lives, as far as this daemon's sessions know.

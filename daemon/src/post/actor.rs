@@ -140,10 +140,12 @@ impl Post {
     }
 
     fn admit(&mut self, admit: Admit) {
-        let Admit { conn, principal, hello, agreed, limits, daemon, outbox, reply } = admit;
+        let Admit { conn, principal, pid, hello, agreed, limits, daemon, outbox, reply } = admit;
         let mut secret = [0; 32];
         let admitted = match getrandom::fill(&mut secret) {
-            Ok(()) => self.core.admit(Applicant { conn, principal, hello, agreed, limits, daemon, secret }),
+            Ok(()) => {
+                self.core.admit(Applicant { conn, principal, pid, hello, agreed, limits, daemon, secret })
+            }
             Err(e) => Err(Violation::warning(ErrorCode::Internal, format!("failed to make a token: {e}"))),
         };
         let entered = admitted.is_ok();

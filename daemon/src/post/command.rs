@@ -79,6 +79,8 @@ pub struct Admit {
     pub conn: ConnId,
     /// Who it is, as the gate found.
     pub principal: Principal,
+    /// Its process, where the daemon sees it.
+    pub pid: Option<u32>,
     /// What it said.
     pub hello: Hello,
     /// What both sides speak, for WELCOME.

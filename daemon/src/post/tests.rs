@@ -55,6 +55,7 @@ impl House {
         let (outbox, outlet) = outbox(Encoding::Bincode);
         let (reply, answer) = oneshot::channel();
         let admit = Admit {
+            pid: None,
             conn,
             principal: Principal { uid: 1000, name: name.into(), kind: Kind::Client },
             hello,

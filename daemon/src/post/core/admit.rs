@@ -21,6 +21,7 @@ use crate::principal::{Kind, Principal};
 pub(crate) struct Applicant {
     pub conn: ConnId,
     pub principal: Principal,
+    pub pid: Option<u32>,
     pub hello: Hello,
     pub agreed: Agreed,
     pub limits: ServerLimits,
@@ -49,7 +50,7 @@ impl Core {
         let known = self.names.find(principal.uid, name.as_str());
         let entry = known.and_then(|id| self.names.get(id));
         let token = applicant.hello.resume_token().map(hash);
-        let entrance = entrance(&applicant, entry, token)?;
+        let entrance = self.entrance(&applicant, entry, token)?;
         let resumed = token.is_some() && entry.is_some_and(|e| e.identity.token == token);
         let most = self.quotas.connections;
         let replaces = matches!(entrance, Entrance::Primary { instead_of: Some(_) });
@@ -65,6 +66,50 @@ impl Core {
             self.evict(old);
         }
         Ok(self.enter(applicant, id, &entrance, resumed, !was_known))
+    }
+
+    /// Decides how an applicant may come in.
+    fn entrance(
+        &self,
+        a: &Applicant,
+        entry: Option<&Entry>,
+        token: Option<[u8; 32]>,
+    ) -> Result<Entrance, Violation> {
+        let name = &a.principal.name;
+        let own_session = a.principal.session() == Some(name);
+        let observer = a.principal.kind == Kind::Observer;
+        if own_session || observer || a.hello.role == Some(Role::Auxiliary) {
+            return Ok(Entrance::Auxiliary);
+        }
+        let (person, seat) = (a.hello.is_user(), entry.map_or(&Seat::Empty, |entry| &entry.seat));
+        let resumes = token.is_some() && entry.is_some_and(|entry| entry.identity.token == token);
+        match seat {
+            Seat::Empty | Seat::People(_) if person => return Ok(Entrance::Person),
+            Seat::Empty => return Ok(Entrance::Primary { instead_of: None }),
+            Seat::Client(old) if !person && resumes => {
+                return Ok(Entrance::Primary { instead_of: Some(*old) });
+            }
+            _ => {}
+        }
+        let by = self.who_sits(seat).unwrap_or_default();
+        let message = format!("{name} is taken by {by}; connect as an auxiliary, or with its resume token");
+        Err(Violation::warning(ErrorCode::NameTaken, message))
+    }
+
+    /// Who has a seat, for people; `None` if nobody has.
+    pub(super) fn who_sits(&self, seat: &Seat) -> Option<String> {
+        let connection = |what: &str, slot: &Slot| {
+            let pid = self.conns.get(*slot).and_then(|conn| conn.pid);
+            pid.map_or_else(|| what.to_owned(), |pid| format!("{what}, process {pid}"))
+        };
+        match seat {
+            Seat::Empty => None,
+            Seat::Reserved | Seat::Session => Some("a session".to_owned()),
+            Seat::Client(slot) => Some(connection("another connection", slot)),
+            Seat::People(slots) => {
+                Some(slots.first().map_or_else(String::new, |slot| connection("a person", slot)))
+            }
+        }
     }
 
     fn enter(
@@ -164,42 +209,13 @@ impl Core {
     }
 }
 
-/// Decides how an applicant may come in.
-fn entrance(a: &Applicant, entry: Option<&Entry>, token: Option<[u8; 32]>) -> Result<Entrance, Violation> {
-    let name = &a.principal.name;
-    let taken = |by: &str| {
-        let message = format!("{name} is taken by {by}; connect as an auxiliary, or with its resume token");
-        Err(Violation::warning(ErrorCode::NameTaken, message))
-    };
-    let own_session = a.principal.session() == Some(name);
-    let observer = a.principal.kind == Kind::Observer;
-    if own_session || observer || a.hello.role == Some(Role::Auxiliary) {
-        return Ok(Entrance::Auxiliary);
-    }
-    let person = a.hello.is_user();
-    match entry.map(|entry| &entry.seat) {
-        None | Some(Seat::Empty) if person => Ok(Entrance::Person),
-        None | Some(Seat::Empty) => Ok(Entrance::Primary { instead_of: None }),
-        Some(Seat::People(_)) if person => Ok(Entrance::Person),
-        Some(Seat::People(_)) => taken("a person"),
-        Some(Seat::Reserved | Seat::Session) => taken("a session"),
-        Some(Seat::Client(old)) => {
-            let same = token.is_some() && entry.is_some_and(|entry| entry.identity.token == token);
-            if same && !person {
-                Ok(Entrance::Primary { instead_of: Some(*old) })
-            } else {
-                taken("another connection")
-            }
-        }
-    }
-}
-
 fn conn(a: &Applicant, name: NameId, from: std::sync::Arc<str>, auxiliary: bool, session_id: String) -> Conn {
     let can = &a.hello.capabilities;
     Conn {
         id: a.conn,
         name,
         principal: a.principal.clone(),
+        pid: a.pid,
         from,
         auxiliary,
         encoding: a.agreed.encoding,

@@ -17,6 +17,8 @@ pub(crate) struct Conn {
     pub id: ConnId,
     pub name: NameId,
     pub principal: Principal,
+    /// Its process, where the daemon sees it.
+    pub pid: Option<u32>,
     /// The name it said, which every message of it is from.
     pub from: Arc<str>,
     pub auxiliary: bool,

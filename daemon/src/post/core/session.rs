@@ -16,15 +16,12 @@ impl Core {
         if !was_known {
             self.join_general(id);
         }
-        let Some(entry) = self.names.get_mut(id) else { return Ok(()) };
-        if entry.seat != Seat::Empty {
-            let by = match entry.seat {
-                Seat::Session | Seat::Reserved => "a session",
-                _ => "a connection",
-            };
+        let Some(entry) = self.names.get(id) else { return Ok(()) };
+        if let Some(by) = self.who_sits(&entry.seat) {
             let message = format!("{name} is taken by {by}");
             return Err(Violation::warning(ErrorCode::NameTaken, message));
         }
+        let Some(entry) = self.names.get_mut(id) else { return Ok(()) };
         entry.lease = None;
         self.unhand(id);
         if let Some(entry) = self.names.get_mut(id) {

@@ -65,3 +65,15 @@ fn names_that_nobody_uses_make_room_for_new_ones_and_no_others_do() {
     w.crash(0);
     assert!(known(&w, "member") && !known(&w, "old"), "the journal has forgotten them as well");
 }
+
+#[test]
+fn who_finds_a_name_taken_reads_whose_process_has_it() {
+    let mut w = World::new();
+    w.client("alice");
+    let refused = w.enter(World::hello("alice")).unwrap_err();
+    let spawned = w.core.reserve("alice").unwrap_err();
+    for refused in [refused, spawned] {
+        assert_eq!(refused.code, ErrorCode::NameTaken);
+        assert!(refused.message.contains("taken by another connection, process 4711"), "{refused}");
+    }
+}

@@ -181,6 +181,7 @@ impl World {
         let applicant = Applicant {
             conn,
             principal: Principal { uid: UID, name: hello.agent.clone(), kind },
+            pid: Some(4711),
             hello,
             agreed: Agreed { version: 1, encoding },
             limits: ServerLimits { max_frame_bytes: 1 << 20, heartbeat_ms: 5000, max_inflight },
