@@ -82,6 +82,7 @@ async fn the_last_key_dies_and_the_failure_is_told(harness: Harness, cli: &Path)
     host.send("agent", "two-k2 fails", &[]).ok();
     let mut watch = host.watch().await;
     watch.event("decision", "agent", &["\"surface\"", "invalid_key"]).await;
+    watch.event("session.trouble", "agent", &["\"repair\""]).await;
     let session = host.world.session("agent");
     let name = format!("{}/only", harness.provider());
     assert_eq!(session["trouble"]["repair"], format!("posthouse login {name} --from-stdin"), "{session}");

@@ -26,12 +26,15 @@ async fn goes_on_after_a_login(dies_between: bool) {
     std::fs::write(&revoked, "key-old\n").unwrap();
     world.cli(&["send", "agent", "must not get lost", "--wait", "delivered"]).ok();
     watch.event("decision", "agent", &["\"surface\""]).await;
+    watch.event("session.trouble", "agent", &["\"repair\""]).await;
     let stuck = world.session("agent");
     assert_eq!(stuck["trouble"]["repair"], "posthouse login acme/only --from-stdin", "{stuck}");
     if dies_between {
         world.kill_and_restart();
         watch = world.watch().await;
         watch.event("session.adopted", "agent", &[]).await;
+        let stuck = world.session("agent");
+        assert_eq!(stuck["trouble"]["repair"], "posthouse login acme/only --from-stdin", "{stuck}");
     }
     // Somebody looks at it, which changes nothing.
     world.cli(&["credential", "check", "acme/only"]);
@@ -39,6 +42,7 @@ async fn goes_on_after_a_login(dies_between: bool) {
     watch.event("decision", "agent", &["\"free\"", "made anew"]).await;
     watch.event("session.moved", "agent", &["\"resumed\":true"]).await;
     watch.event("credential", "acme/only", &["\"proven\"", "\"generation\":2"]).await;
+    watch.event("session.trouble", "agent", &["null"]).await;
     assert_eq!(received(&world, "key-old"), ["works", "must not get lost"]);
     assert_eq!(received(&world, "key-new"), ["must not get lost"]);
     let free = world.session("agent");

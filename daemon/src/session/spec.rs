@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use posthouse_protocol::payload::Trouble;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -164,6 +165,9 @@ pub struct SessionRecord {
     /// Its turn failed, nothing else was usable, and it goes on once something is.
     #[serde(default)]
     pub stuck: bool,
+    /// The last failure that still matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
     /// What became of the task of a one-shot session.
     #[serde(default)]
     pub outcome: Option<Outcome>,
@@ -196,6 +200,7 @@ impl SessionRecord {
             heard: Heard::default(),
             has_past: false,
             stuck: false,
+            trouble: None,
             outcome: None,
         }
     }

@@ -59,7 +59,7 @@ impl Core {
         let mut recipients = Vec::with_capacity(names.len());
         for id in names {
             let Some(entry) = self.names.get_mut(*id) else { continue };
-            let typable = if entry.is_session() { untypable(text) } else { None };
+            let typable = if entry.is_of_session() { untypable(text) } else { None };
             let refused = match typable {
                 Some(violation) => Some(violation),
                 None if entry.queue.reserve(letter.size(), self.quotas.inbox) => None,

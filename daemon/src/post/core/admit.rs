@@ -105,6 +105,9 @@ impl Core {
         match seat {
             Seat::Empty => None,
             Seat::Reserved | Seat::Session => Some("a session".to_owned()),
+            Seat::Resting => {
+                Some("a session that has ended (posthouse release gives the name back)".to_owned())
+            }
             Seat::Client(slot) => Some(connection("another connection", slot)),
             Seat::People(slots) => {
                 Some(slots.first().map_or_else(String::new, |slot| connection("a person", slot)))

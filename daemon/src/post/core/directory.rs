@@ -22,6 +22,8 @@ pub(crate) enum Seat {
     Reserved,
     /// A session.
     Session,
+    /// A session that has ended and is still listed: its name and its mail are kept for it.
+    Resting,
     /// A client.
     Client(Slot),
     /// A person, connected at least once.
@@ -152,6 +154,7 @@ impl Entry {
             (Seat::Client(slot), None) => Path::One(*slot),
             (Seat::People(slots), None) => Path::Each(slots.clone()),
             (Seat::Empty, None) => Path::None("not connected"),
+            (Seat::Resting, None) => Path::None("its session has ended"),
         }
     }
 
@@ -161,7 +164,7 @@ impl Entry {
             (Seat::Session | Seat::Reserved, _) => None,
             (_, Some(slot)) => Some(slot),
             (Seat::Client(slot), None) => Some(*slot),
-            (Seat::People(_) | Seat::Empty, None) => None,
+            (Seat::People(_) | Seat::Empty | Seat::Resting, None) => None,
         }
     }
 
@@ -174,8 +177,14 @@ impl Entry {
         }
     }
 
+    /// Whether a session is there, or about to be.
     pub fn is_session(&self) -> bool {
         matches!(self.seat, Seat::Session | Seat::Reserved)
+    }
+
+    /// Whether the name is a session's, be it one that has ended.
+    pub fn is_of_session(&self) -> bool {
+        self.is_session() || self.seat == Seat::Resting
     }
 
     /// Whether a message would find someone now.

@@ -44,7 +44,7 @@ impl Core {
         match (&entry.seat, entry.lease) {
             (_, Some(holder)) if holder == slot => Ok(()),
             (_, Some(_)) => Err("another auxiliary holds the lease".to_owned()),
-            (Seat::Empty, None) => {
+            (Seat::Empty | Seat::Resting, None) => {
                 entry.lease = Some(slot);
                 self.arrived.push(name);
                 Ok(())

@@ -18,7 +18,7 @@ impl Core {
             .filter(|entry| !connected || entry.reachable())
             .map(|entry| AgentInfo {
                 idle: Some(!entry.reachable()),
-                session: Some(entry.is_session()),
+                session: Some(entry.is_of_session()),
                 ..entry.info.clone()
             })
             .collect();
@@ -29,7 +29,7 @@ impl Core {
     /// Forgets an absent name; whether there was one.
     pub fn remove(&mut self, name: &str) -> Result<bool, Violation> {
         let Some(id) = self.names.find(self.owner, name) else { return Ok(false) };
-        let here = |e: &super::Entry| e.reachable() || e.is_session() || !e.conns.is_empty();
+        let here = |e: &super::Entry| e.reachable() || e.is_of_session() || !e.conns.is_empty();
         if self.names.get(id).is_some_and(here) {
             let message = format!("{name} is connected or a session; end that first");
             return Err(Violation::warning(ErrorCode::Forbidden, message));

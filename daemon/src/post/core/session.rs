@@ -17,7 +17,9 @@ impl Core {
             self.join_general(id);
         }
         let Some(entry) = self.names.get(id) else { return Ok(()) };
-        if let Some(by) = self.who_sits(&entry.seat) {
+        if entry.seat != Seat::Resting
+            && let Some(by) = self.who_sits(&entry.seat)
+        {
             let message = format!("{name} is taken by {by}");
             return Err(Violation::warning(ErrorCode::NameTaken, message));
         }
@@ -51,7 +53,7 @@ impl Core {
         match entry.seat {
             Seat::Client(_) | Seat::People(_) => return None,
             Seat::Session => self.take_back(id, "its session started anew"),
-            Seat::Reserved | Seat::Empty => {
+            Seat::Reserved | Seat::Resting | Seat::Empty => {
                 entry.lease = None;
                 self.unhand(id);
             }
@@ -66,12 +68,18 @@ impl Core {
         Some(id)
     }
 
-    /// A session ended, or its name is given back. Says under which handle its injections came.
+    /// A session ended and stays listed, or its name is given back. Says under which handle its injections came.
     pub fn session_down(&mut self, name: &str, forget: bool) -> Option<NameId> {
         let id = self.names.find(self.owner, name)?;
         self.session_lost(id);
-        if forget && self.names.get(id)?.seat == Seat::Empty {
-            self.forget(id, "its session was released");
+        let entry = self.names.get_mut(id)?;
+        match (&entry.seat, forget) {
+            (Seat::Empty | Seat::Resting, true) => {
+                entry.seat = Seat::Empty;
+                self.forget(id, "its session was released");
+            }
+            (Seat::Empty, false) => entry.seat = Seat::Resting,
+            _ => {}
         }
         Some(id)
     }

@@ -179,7 +179,7 @@ impl Task {
         self.house.event("session.turn_ended", self.name(), &json!({}));
         let first = self.spec().route.as_ref().and_then(|route| route.mounts().first());
         if mount.is_some() && first == mount.as_ref() {
-            self.trouble = None;
+            self.record.trouble = None;
             self.dirty = true;
         }
         self.think_of_home();
@@ -239,14 +239,14 @@ impl Task {
             Instruction::Stay { trouble } => return self.stays(trouble).await,
             Instruction::Stuck { trouble } => return self.gets_stuck(trouble).await,
             Instruction::Retry { wait, trouble } => {
-                self.trouble = Some(trouble);
+                self.record.trouble = Some(trouble);
                 self.dirty = true;
                 self.tell_viewers();
                 self.retry = Some(Retry { at: Instant::now() + wait });
             }
             Instruction::Move(assignment) => {
                 self.take_route(&assignment);
-                self.trouble.clone_from(&assignment.trouble);
+                self.record.trouble.clone_from(&assignment.trouble);
                 self.pack();
                 self.end(Then::Move(Box::new(assignment)), MOVE_GRACE);
                 self.tell_viewers();
@@ -265,7 +265,7 @@ impl Task {
             self.keep();
         }
         if trouble.is_some() {
-            self.trouble = trouble;
+            self.record.trouble = trouble;
             self.dirty = true;
             self.tell_viewers();
         }
@@ -273,7 +273,7 @@ impl Task {
     }
 
     async fn pack_and_park(&mut self, parking: Parking) -> Flow {
-        self.trouble = Some(parking.trouble.clone());
+        self.record.trouble = Some(parking.trouble.clone());
         self.pack();
         self.end(Then::Park(parking), MOVE_GRACE);
         self.tell_viewers();
@@ -287,8 +287,11 @@ impl Task {
 
     /// Notes what the next run has to know after a failure.
     fn pack(&mut self) {
-        let why =
-            self.trouble.as_ref().map_or_else(|| "it failed".to_owned(), |trouble| trouble.message.clone());
+        let why = self
+            .record
+            .trouble
+            .as_ref()
+            .map_or_else(|| "it failed".to_owned(), |trouble| trouble.message.clone());
         self.pack_because(why);
         if let Some(luggage) = &mut self.record.luggage {
             // A turn failed. What is still to be said was not lost with it.
@@ -317,7 +320,7 @@ impl Task {
         }
         self.retry = None;
         let Phase::Running(live) = &mut self.phase else { return Flow::On };
-        let why = self.trouble.as_ref().map_or_else(String::new, |trouble| trouble.message.clone());
+        let why = self.record.trouble.as_ref().map_or_else(String::new, |trouble| trouble.message.clone());
         if live.exit.is_some() {
             self.pack();
             self.end(Then::Choose, MOVE_GRACE);

@@ -87,7 +87,7 @@ impl Task {
         if let Some((mount, trouble)) = now_on {
             self.given = Some(Given { run, mount: mount.clone() });
             let from = self.asking_run().and_then(|run| run.mount.replace(mount.clone()));
-            self.trouble = Some(trouble);
+            self.record.trouble = Some(trouble);
             self.dirty = true;
             self.note_run();
             if let Err(why) = self.house.store_and_wait(&self.record).await {

@@ -54,9 +54,13 @@ impl Task {
                             _ => "it was being started when the daemon ended".to_owned(),
                         };
                         self.phase = Phase::Failed { why, live: None };
+                        self.leave_post(false).await;
                     }
                     Rest::Restarting { at, how } => self.go_on_waiting(at, how),
-                    Rest::Exited { how } => self.phase = Phase::Exited { how, live: None },
+                    Rest::Exited { how } => {
+                        self.phase = Phase::Exited { how, live: None };
+                        self.leave_post(false).await;
+                    }
                     Rest::Parked { .. } => return self.choose_or_start().await,
                 }
                 Flow::On
@@ -91,7 +95,7 @@ impl Task {
         match choice {
             Choice::On(assignment) => {
                 self.take_route(&assignment);
-                self.trouble.clone_from(&assignment.trouble);
+                self.record.trouble.clone_from(&assignment.trouble);
                 let beginning = self.begin_on(Some(&assignment)).await;
                 self.start(Some(assignment), beginning).await
             }
@@ -503,7 +507,7 @@ impl Task {
             parking.until.map_or_else(|| "parked".to_owned(), |until| format!("parked until {until}"));
         let effects = self.injector.run_ended(&words, now);
         self.carry_out(effects).await;
-        self.trouble = Some(parking.trouble.clone());
+        self.record.trouble = Some(parking.trouble.clone());
         self.answer_waiter(Ok(Started::Parked));
         self.record.rest = Rest::Parked { until: parking.until, why: parking.trouble.message.clone() };
         self.keep();

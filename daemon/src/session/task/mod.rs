@@ -105,12 +105,13 @@ pub(crate) struct Task {
     phase: Phase,
     /// The state that was published last, and since when, Unix milliseconds.
     shown: &'static str,
+    /// The trouble that was told last.
+    announced: Option<Trouble>,
     since: u64,
     injector: Injector,
     sight: Sight,
     drafting: Drafting,
     viewers: Viewers,
-    trouble: Option<Trouble>,
     orders: mpsc::Receiver<Order>,
     news: mpsc::UnboundedReceiver<News>,
     /// Helpers report here. Unbounded, but each entry answers one thing that this task set going.
@@ -175,11 +176,11 @@ impl Task {
             viewers: Viewers::new(&spec.name),
             phase: Phase::Starting { then_release: None },
             shown: "",
+            announced: record.trouble.clone(),
             since: spec.spawned_at,
             injector: Injector::new(rules.unwrap_or_else(|_| Rules::unknown()), "starting"),
             sight: Sight::away("starting"),
             drafting: Drafting::default(),
-            trouble: None,
             house,
             record,
             variables,

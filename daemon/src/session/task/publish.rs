@@ -50,7 +50,7 @@ pub(super) fn blank(record: &SessionRecord) -> SessionInfo {
             Rest::Exited { how } | Rest::Restarting { how, .. } => Some(how.clone()),
             _ => None,
         },
-        trouble: None,
+        trouble: record.trouble.clone(),
         restarts: Later(record.restarting.shown(None)),
     }
 }
@@ -72,7 +72,7 @@ impl Task {
         if !std::mem::take(&mut self.dirty) {
             return;
         }
-        self.note_state();
+        let state = self.new_state();
         let live = self.phase.live();
         let running = matches!(self.phase, Phase::Running(_));
         let info = SessionInfo {
@@ -90,7 +90,6 @@ impl Task {
                 Phase::Parked { parking, .. } => parking.until.map(|until| until.to_string()),
                 _ => None,
             },
-            trouble: self.trouble.clone(),
             restarts: Later(self.record.restarting.shown(match &self.phase {
                 Phase::Restarting { at, .. } => Some(*at),
                 _ => None,
@@ -98,6 +97,16 @@ impl Task {
             ..blank(&self.record)
         };
         self.info.send_replace(Some(info));
+        // Told once lists have it.
+        if let Some(state) = state {
+            self.house.event("session.state", self.name(), &state);
+        }
+        if self.announced != self.record.trouble {
+            self.announced.clone_from(&self.record.trouble);
+            // The next daemon shows it as well.
+            self.keep();
+            self.house.event("session.trouble", self.name(), &json!({ "trouble": self.record.trouble }));
+        }
     }
 
     /// Lets the house know of a run before its process exists: what runs there may say HELLO at once, and has to be known
@@ -111,12 +120,12 @@ impl Task {
         });
     }
 
-    /// Every change of state is an event.
-    fn note_state(&mut self) {
+    /// What the event of a changed state says.
+    fn new_state(&mut self) -> Option<serde_json::Value> {
         let state = self.state();
         let before = std::mem::replace(&mut self.shown, state);
         if before == state {
-            return;
+            return None;
         }
         self.since = now_ms();
         let mut data = json!({ "state": state });
@@ -141,7 +150,7 @@ impl Task {
             (Phase::Failed { why, .. }, _) => add("why", json!(why)),
             _ => {}
         }
-        self.house.event("session.state", self.name(), &data);
+        Some(data)
     }
 
     /// The session is gone: said before anyone is answered, so that its name is free for whoever asks next.
@@ -181,7 +190,7 @@ impl Task {
             _ => None,
         };
         words.or_else(|| {
-            let trouble = self.trouble.as_ref()?;
+            let trouble = self.record.trouble.as_ref()?;
             Some(match &trouble.repair {
                 Some(repair) => format!("{} · repair: {repair}", trouble.message),
                 None => trouble.message.clone(),

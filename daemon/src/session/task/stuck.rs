@@ -63,7 +63,7 @@ impl Task {
             return Flow::On;
         }
         // It is over once a turn has shown that.
-        assignment.trouble = self.trouble.take();
+        assignment.trouble = self.record.trouble.take();
         self.instructed(Instruction::Move(assignment)).await
     }
 }

@@ -77,3 +77,22 @@ fn who_finds_a_name_taken_reads_whose_process_has_it() {
         assert!(refused.message.contains("taken by another connection, process 4711"), "{refused}");
     }
 }
+
+#[test]
+fn a_session_that_has_ended_keeps_its_name_and_its_mail_until_it_is_released() {
+    let mut w = World::new();
+    let alice = w.client("alice");
+    w.session_up("agent");
+    w.session_down("agent", false);
+    w.send(alice, "m1", "agent", "when you are back");
+    assert!(w.receipts(alice).iter().any(|receipt| receipt.contains("queued")), "it waits");
+    let squatter = w.enter(World::hello("agent")).unwrap_err();
+    assert_eq!(squatter.code, ErrorCode::NameTaken);
+    assert!(squatter.message.contains("posthouse release"), "{squatter}");
+    w.core.reserve("agent").unwrap();
+    w.session_up("agent");
+    assert_eq!(w.injected().len(), 1);
+    w.session_down("agent", false);
+    w.session_down("agent", true);
+    w.client("agent");
+}
