@@ -127,7 +127,7 @@ impl Bridge {
 /// What an address means, if it means anything.
 pub(super) fn known(uri: &str) -> Result<Place, ErrorData> {
     let missing = || format!("there is no resource {uri}; resources/list says which there are");
-    Place::of(uri).ok_or_else(|| ErrorData::resource_not_found(missing(), None))
+    Place::of(uri).ok_or_else(|| ErrorData::resource_not_found(missing(), Some(json!({ "uri": uri }))))
 }
 
 fn shown<T: Serialize>(value: &T) -> Value {
