@@ -5,6 +5,7 @@ pub mod front;
 pub mod fuzz;
 pub mod killing;
 pub mod lab;
+pub mod mcp;
 pub mod mock;
 pub mod pty;
 pub mod real;
