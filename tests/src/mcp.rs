@@ -15,6 +15,8 @@ const MODERN: &str = "2026-07-28";
 pub struct Mcp {
     /// What the server said of itself.
     pub server: Value,
+    /// What it said it can do.
+    pub capabilities: Value,
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -29,10 +31,20 @@ impl Mcp {
     /// # Panics
     /// When the bridge does not answer as it should; so do all of these.
     pub fn legacy(world: &World, name: &str) -> Self {
-        let mut mcp = Self::start(world, name, Value::Null);
+        Self::shake_hands(Self::start(world, name, &[], Value::Null))
+    }
+
+    /// Of the era that shakes hands, with a bridge that rings.
+    pub fn with_channel(world: &World, name: &str) -> Self {
+        Self::shake_hands(Self::start(world, name, &["--channel"], Value::Null))
+    }
+
+    fn shake_hands(mut mcp: Self) -> Self {
         let client = json!({ "name": "test", "version": "0" });
         let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
-        mcp.server = mcp.ask("initialize", hello)["serverInfo"].clone();
+        let answer = mcp.ask("initialize", hello);
+        mcp.server = answer["serverInfo"].clone();
+        mcp.capabilities = answer["capabilities"].clone();
         mcp.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
         mcp
     }
@@ -45,23 +57,32 @@ impl Mcp {
             key("clientInfo"): { "name": "test", "version": "0" },
             key("clientCapabilities"): {},
         });
-        let mut mcp = Self::start(world, name, meta);
+        let mut mcp = Self::start(world, name, &[], meta);
         let answer = mcp.ask("server/discover", json!({}));
         assert!(
             answer["supportedVersions"].as_array().expect("versions").contains(&MODERN.into()),
             "{answer}"
         );
         mcp.server = answer["_meta"][key("serverInfo")].clone();
+        mcp.capabilities = answer["capabilities"].clone();
         mcp
     }
 
-    fn start(world: &World, name: &str, meta: Value) -> Self {
+    fn start(world: &World, name: &str, more: &[&str], meta: Value) -> Self {
         let mut command = world.command();
-        let command = command.args(["mcp", "--name", name]);
+        let command = command.args(["mcp", "--name", name]).args(more);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the bridge starts");
         let output = BufReader::new(child.stdout.take().expect("piped"));
-        Self { server: Value::Null, input: child.stdin.take(), child, output, last: 0, meta }
+        Self {
+            server: Value::Null,
+            capabilities: Value::Null,
+            input: child.stdin.take(),
+            child,
+            output,
+            last: 0,
+            meta,
+        }
     }
 
     /// Writes a line.

@@ -18,6 +18,8 @@ pub type Trouble = String;
 #[derive(Debug, Clone)]
 pub struct Link {
     options: Options,
+    /// Whether this is a session, into whose input its messages are typed.
+    pub inside: bool,
 }
 
 impl Link {
@@ -31,7 +33,7 @@ impl Link {
             name.as_str().clone_into(&mut options.hello.agent);
         }
         options.hello.program = Some(concat!("posthouse mcp ", env!("CARGO_PKG_VERSION")).to_owned());
-        Ok(Self { options })
+        Ok(Self { options, inside })
     }
 
     /// A connection that has shaken hands.

@@ -7,9 +7,11 @@
 //! says; in an editor it is an auxiliary of the name it was given.
 
 mod call;
+mod doorbell;
 mod icon;
 mod input;
 mod link;
+mod news;
 mod page;
 mod prompt;
 mod resource;
@@ -19,14 +21,17 @@ mod tool;
 mod watching;
 mod way;
 
+use std::borrow::Cow;
+
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::{
-    CompleteRequestParams, CompleteResult, CompletionInfo, GetPromptRequestParams, GetPromptResponse,
-    Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, Reference, ServerCapabilities,
-    ServerConfig, SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
+    CompleteRequestParams, CompleteResult, CompletionInfo, ExperimentalCapabilities, GetPromptRequestParams,
+    GetPromptResponse, Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, Reference, ServerCapabilities, ServerConfig, SubscribeRequestParams,
+    SubscriptionFilter, UnsubscribeRequestParams,
 };
-use rmcp::service::{RequestContext, ServerInitializeError, SubscriptionContext};
+use rmcp::service::{NotificationContext, RequestContext, ServerInitializeError, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _, tool_handler};
 
 use crate::context::Context;
@@ -51,18 +56,24 @@ struct Bridge {
     tools: ToolRouter<Self>,
     subscriptions: mpsc::Sender<subscription::Order>,
     client_left: CancellationToken,
+    /// Rings for messages by claude's channels, which only the era that shakes hands has.
+    rings: bool,
 }
 
 #[tool_handler(router = self.tools)]
 impl ServerHandler for Bridge {
     fn get_info(&self) -> ServerConfig {
-        let can = ServerCapabilities::builder()
+        let mut can = ServerCapabilities::builder()
             .enable_tools()
             .enable_resources()
             .enable_resources_subscribe()
             .enable_prompts()
             .enable_completions()
             .build();
+        if self.rings {
+            let channel = [(doorbell::CAPABILITY.to_owned(), JsonObject::new())];
+            can.experimental = Some(ExperimentalCapabilities::from(channel));
+        }
         let mut config = ServerConfig::new(can);
         config.server_info = Implementation::new("posthouse", env!("CARGO_PKG_VERSION"))
             .with_title("Posthouse")
@@ -70,6 +81,18 @@ impl ServerHandler for Bridge {
             .with_icons(vec![icon::icon()]);
         config.instructions = Some(INSTRUCTIONS.to_owned());
         config
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        let newest =
+            if self.rings { ProtocolVersion::LATEST_WITH_INITIALIZE } else { ProtocolVersion::LATEST };
+        ProtocolVersion::known_up_to(&newest).into()
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        if self.rings {
+            tokio::spawn(doorbell::ring(self.link.clone(), context.peer));
+        }
     }
 
     async fn list_tools(
@@ -200,8 +223,9 @@ impl Bridge {
 }
 
 /// Serves until the client closes its side. Standard output carries MCP and nothing else.
-pub async fn serve(context: &Context, name: Option<String>) -> Result<Exit, Failure> {
+pub async fn serve(context: &Context, name: Option<String>, channel: bool) -> Result<Exit, Failure> {
     let link = Link::new(context, name)?;
+    let rings = channel && !link.inside;
     let mut tools = Bridge::sending()
         + Bridge::receiving()
         + Bridge::channels()
@@ -211,7 +235,7 @@ pub async fn serve(context: &Context, name: Option<String>) -> Result<Exit, Fail
     let client_left = CancellationToken::new();
     let (stdin, stdout) = rmcp::transport::stdio();
     let input = Input { stdin, ended: client_left.clone() };
-    let bridge = Bridge { subscriptions: subscription::start(link.clone()), link, tools, client_left };
+    let bridge = Bridge { subscriptions: subscription::start(link.clone()), link, tools, client_left, rings };
     let failed = |e: String| Failure::new(Exit::Failed, format!("serve MCP: {e}"));
     match bridge.serve((input, stdout)).await {
         Ok(running) => running.waiting().await.map_err(|e| failed(e.to_string()))?,
