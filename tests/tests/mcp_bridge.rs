@@ -248,3 +248,27 @@ async fn a_channel_carries_to_its_members_until_they_leave() {
     let why = ann.try_call("channel_join", json!({ "channel": "#" })).unwrap_err();
     assert!(why.contains("channel"), "{why}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bridge_that_was_not_told_of_its_session_says_who_has_to_tell_it() {
+    let world = World::started();
+    let mut watch = world.watch().await;
+    let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "x", "version": "0" } });
+    let call = json!({ "name": "inbox", "arguments": {} });
+    let lines = [("initialize", hello), ("tools/call", call)].map(
+        |(method, params)| json!({ "jsonrpc": "2.0", "id": method, "method": method, "params": params }),
+    );
+    let (asked, answered) = (world.home().join("asked"), world.home().join("answered"));
+    std::fs::write(&asked, format!("{}\n{}\n", lines[0], lines[1])).unwrap();
+    let script = format!(
+        "env -u POSTHOUSE_RUN -u POSTHOUSE_SESSION {} --socket {} mcp < {} > {}",
+        program("posthouse").display(),
+        world.socket().display(),
+        asked.display(),
+        answered.display()
+    );
+    world.cli(&["spawn", "hidden", "--", "sh", "-c", &script]).ok();
+    watch.event("session.state", "hidden", &["\"state\":\"exited\""]).await;
+    let said = std::fs::read_to_string(&answered).unwrap();
+    assert!(said.contains("inside session hidden") && said.contains("POSTHOUSE_RUN"), "{said}");
+}
