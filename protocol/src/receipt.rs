@@ -58,6 +58,8 @@ crate::codes! {
         Reply = 7 => "reply",
         /// The frame was written to the socket of a client that does not acknowledge this kind of frame.
         Connection = 8 => "connection",
+        /// The recipient took it by itself, with CLAIM, and acknowledged it; nobody typed or pushed it.
+        Claim = 9 => "claim",
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -54,6 +55,7 @@ impl Terminal {
             leader.env(name, value.unwrap_or_default());
         }
         leader.env("TERM", "xterm-256color");
+        leader.current_dir(command.get_current_dir().unwrap_or(Path::new(".")));
         let child = leader.stdin(side()).stdout(side()).stderr(side()).spawn().expect("the program starts");
         let master = File::from(pty.master);
         let screen = vt100::Parser::new(cells(rows), cells(cols), 1000);

@@ -1,162 +1,31 @@
 //! The MCP bridge as its clients see it: lines of JSON-RPC on standard input and output, in both eras of the protocol.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use posthouse_protocol::FrameType;
 use posthouse_protocol::payload::ChannelMessage;
+use posthouse_tests::mcp::{Mcp, outcome};
 use posthouse_tests::standin::DEFINITION;
 use posthouse_tests::world::{World, program};
 use serde_json::{Value, json};
-
-const MODERN: &str = "2026-07-28";
-
-/// A client and the bridge that it started.
-struct Mcp {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-    last: u64,
-    /// What every request of the modern era brings along.
-    meta: Value,
-}
-
-impl Mcp {
-    /// Of the era that shakes hands.
-    fn legacy(world: &World, name: &str) -> Self {
-        let mut mcp = Self::start(world, name, Value::Null);
-        let client = json!({ "name": "test", "version": "0" });
-        let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
-        let answer = mcp.ask("initialize", hello);
-        assert_eq!(answer["serverInfo"]["name"], "posthouse", "{answer}");
-        mcp.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
-        mcp
-    }
-
-    /// Of the era in which every request stands alone.
-    fn modern(world: &World, name: &str) -> Self {
-        let key = |word: &str| format!("io.modelcontextprotocol/{word}");
-        let meta = json!({
-            key("protocolVersion"): MODERN,
-            key("clientInfo"): { "name": "test", "version": "0" },
-            key("clientCapabilities"): {},
-        });
-        let mut mcp = Self::start(world, name, meta);
-        let answer = mcp.ask("server/discover", json!({}));
-        assert!(answer["supportedVersions"].as_array().unwrap().contains(&MODERN.into()), "{answer}");
-        mcp
-    }
-
-    fn start(world: &World, name: &str, meta: Value) -> Self {
-        let mut command = world.command();
-        let command = command.args(["mcp", "--name", name]);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the bridge starts");
-        let output = BufReader::new(child.stdout.take().unwrap());
-        Self { input: child.stdin.take(), child, output, last: 0, meta }
-    }
-
-    fn write(&mut self, message: &Value) {
-        writeln!(self.input.as_mut().unwrap(), "{message}").expect("the bridge reads");
-    }
-
-    fn ask(&mut self, method: &str, params: Value) -> Value {
-        let id = self.post(method, params);
-        self.answer(id)
-    }
-
-    fn post(&mut self, method: &str, mut params: Value) -> u64 {
-        self.last += 1;
-        if !self.meta.is_null() {
-            params["_meta"] = self.meta.clone();
-        }
-        self.write(&json!({ "jsonrpc": "2.0", "id": self.last, "method": method, "params": params }));
-        self.last
-    }
-
-    fn answer(&mut self, id: u64) -> Value {
-        loop {
-            let mut line = String::new();
-            assert!(self.output.read_line(&mut line).expect("the bridge writes") > 0, "the bridge ended");
-            let message: Value = serde_json::from_str(&line).expect("nothing but MCP on standard output");
-            if message["id"] == id {
-                assert!(message.get("error").is_none(), "{message}");
-                return message["result"].clone();
-            }
-        }
-    }
-
-    /// The next notification that `is` what is waited for.
-    fn told(&mut self, is: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let mut line = String::new();
-            assert!(self.output.read_line(&mut line).expect("the bridge writes") > 0, "the bridge ended");
-            let message: Value = serde_json::from_str(&line).expect("nothing but MCP on standard output");
-            if message.get("id").is_none() && is(&message) {
-                return message;
-            }
-        }
-    }
-
-    /// Reads on until the client is told that each of these resources has changed, in whatever order.
-    fn told_of(&mut self, uris: &[&str]) {
-        let mut waited = uris.to_vec();
-        while !waited.is_empty() {
-            let told = self.told(|message| message["method"] == "notifications/resources/updated");
-            waited.retain(|uri| told["params"]["uri"] != *uri);
-        }
-    }
-
-    /// The text of the error that a request is answered with.
-    fn refused(&mut self, method: &str, params: Value) -> String {
-        let id = self.post(method, params);
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("the bridge writes");
-        let message: Value = serde_json::from_str(&line).expect("nothing but MCP on standard output");
-        assert_eq!(message["id"], id, "{message}");
-        message["error"]["message"].as_str().unwrap_or_else(|| panic!("{message}")).to_owned()
-    }
-
-    fn try_call(&mut self, tool: &str, arguments: Value) -> Result<Value, String> {
-        let result = self.ask("tools/call", json!({ "name": tool, "arguments": arguments }));
-        outcome(&result)
-    }
-
-    fn call(&mut self, tool: &str, arguments: Value) -> Value {
-        self.try_call(tool, arguments).unwrap_or_else(|why| panic!("{tool}: {why}"))
-    }
-}
-
-/// A tool's structured answer, or the text of its error.
-fn outcome(result: &Value) -> Result<Value, String> {
-    if result["isError"] == true {
-        return Err(result["content"][0]["text"].as_str().unwrap_or_default().to_owned());
-    }
-    Ok(result["structuredContent"].clone())
-}
-
-impl Drop for Mcp {
-    fn drop(&mut self) {
-        // The end of its input is the bridge's end.
-        self.input = None;
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn the_tools_are_these_with_schemas_that_every_client_reads() {
     let world = World::new();
     for mut mcp in [Mcp::legacy(&world, "ed"), Mcp::modern(&world, "ed")] {
+        assert_eq!((&mcp.server["name"], &mcp.server["title"]), (&"posthouse".into(), &"Posthouse".into()));
+        let icon = mcp.server["icons"][0]["src"].as_str().expect("an icon");
+        assert!(icon.starts_with("data:image/svg+xml;base64,"), "nothing is fetched: {icon}");
         let listed = mcp.ask("tools/list", json!({}));
         let tools = listed["tools"].as_array().unwrap();
         let names: Vec<&str> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
         insta::assert_snapshot!("tools", names.join("\n"));
         for tool in tools {
             assert!(tool["description"].is_string() && tool["annotations"].is_object(), "{tool}");
+            assert!(tool["title"].is_string(), "{tool}");
             assert!(tool["outputSchema"]["type"] == "object", "{tool}");
         }
-        assert!(!listed.to_string().contains("uint64"), "clients do not know that format");
+        assert!(!listed.to_string().contains("\"format\":\"uint"), "clients know no such formats: {listed}");
     }
 }
 
@@ -330,9 +199,7 @@ fn subscribers_are_told_of_changes() {
     for uri in [sessions, inbox, screen] {
         legacy.ask("resources/unsubscribe", json!({ "uri": uri }));
     }
-    let cancelled = json!({ "requestId": listening, "reason": "enough" });
-    let note = "notifications/cancelled";
-    modern.write(&json!({ "jsonrpc": "2.0", "method": note, "params": cancelled }));
+    modern.cancel(listening);
     for mcp in [&mut legacy, &mut modern] {
         assert_eq!(mcp.call("list_sessions", json!({}))["sessions"].as_array().unwrap().len(), 2);
     }
@@ -380,4 +247,28 @@ async fn a_channel_carries_to_its_members_until_they_leave() {
     assert!(why.contains("nobody is there"), "{why}");
     let why = ann.try_call("channel_join", json!({ "channel": "#" })).unwrap_err();
     assert!(why.contains("channel"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bridge_that_was_not_told_of_its_session_says_who_has_to_tell_it() {
+    let world = World::started();
+    let mut watch = world.watch().await;
+    let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "x", "version": "0" } });
+    let call = json!({ "name": "inbox", "arguments": {} });
+    let lines = [("initialize", hello), ("tools/call", call)].map(
+        |(method, params)| json!({ "jsonrpc": "2.0", "id": method, "method": method, "params": params }),
+    );
+    let (asked, answered) = (world.home().join("asked"), world.home().join("answered"));
+    std::fs::write(&asked, format!("{}\n{}\n", lines[0], lines[1])).unwrap();
+    let script = format!(
+        "env -u POSTHOUSE_RUN -u POSTHOUSE_SESSION {} --socket {} mcp < {} > {}",
+        program("posthouse").display(),
+        world.socket().display(),
+        asked.display(),
+        answered.display()
+    );
+    world.cli(&["spawn", "hidden", "--", "sh", "-c", &script]).ok();
+    watch.event("session.state", "hidden", &["\"state\":\"exited\""]).await;
+    let said = std::fs::read_to_string(&answered).unwrap();
+    assert!(said.contains("inside session hidden") && said.contains("POSTHOUSE_RUN"), "{said}");
 }

@@ -1,14 +1,27 @@
-//! Sessions of the real codex and claude have Posthouse's MCP server; two claudes write to each other by its tools. Codex asks
-//! its user before each call.
+//! Sessions of the real codex and claude have Posthouse's MCP server, and two of each write to each other by its tools. Codex
+//! asks its user before each call, unless the user has said once that it need not.
 
 use posthouse_tests::mock::Exchange;
 use posthouse_tests::real::{Harness, Host};
 use posthouse_tests::require_cli;
 use posthouse_tests::world::PATIENCE;
 
+/// What a user adds to codex's settings to have the tools called unasked; the server that is started stays the session's.
+fn let_call(host: &Host, alias: &str) {
+    let file = host.lab.path().join(format!("codex-{alias}/config.toml"));
+    let settings = std::fs::read_to_string(&file).expect("settings");
+    let server = "[mcp_servers.posthouse]\ncommand = \"posthouse\"\nargs = [\"mcp\"]\n";
+    let added = format!("{settings}{server}default_tools_approval_mode = \"approve\"\n");
+    std::fs::write(&file, added).expect("settings");
+}
+
 async fn two_agents_write_to_each_other(harness: Harness, host: Host) {
-    host.login(harness, "acct-A");
-    host.login(harness, "acct-B");
+    for alias in ["acct-A", "acct-B"] {
+        host.login(harness, alias);
+        if harness == Harness::Codex {
+            let_call(&host, alias);
+        }
+    }
     host.spawn("ann", &harness.mount("acct-A"));
     host.spawn("bob", &harness.mount("acct-B"));
     let tool = |to: &str, text: &str| {
@@ -35,6 +48,12 @@ async fn two_agents_write_to_each_other(harness: Harness, host: Host) {
 async fn two_claudes_write_to_each_other_by_mcp() {
     let cli = require_cli!("claude");
     two_agents_write_to_each_other(Harness::Claude, Host::new(&[&cli]).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_codexes_write_to_each_other_by_mcp() {
+    let cli = require_cli!("codex");
+    two_agents_write_to_each_other(Harness::Codex, Host::new(&[&cli]).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

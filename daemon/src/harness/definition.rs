@@ -29,6 +29,9 @@ pub struct Definition {
     /// The command line.
     #[serde(default)]
     pub launch: LaunchLine,
+    /// How it learns of Posthouse's MCP server where no argument of the command line tells it.
+    #[serde(default)]
+    pub bridge: Option<BridgeSettings>,
     /// What of the outer environment gets through, and what is set.
     #[serde(default)]
     pub environment: Environment,
@@ -149,6 +152,17 @@ pub struct LaunchLine {
     /// Given when the user trusts the folder.
     #[serde(default)]
     pub trust: Vec<Template>,
+}
+
+/// A variable with settings that the harness adds to its user's, in which Posthouse's MCP server is. Like the arguments
+/// for it, it is given where the command line is installed beside the daemon; what a user has in it stays.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BridgeSettings {
+    /// The variable.
+    pub env: String,
+    /// The settings.
+    pub settings: Template,
 }
 
 /// The run's environment besides what every run gets.

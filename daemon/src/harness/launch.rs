@@ -182,6 +182,9 @@ pub fn launch(
         helper,
         socket: options.socket.to_str(),
     };
+    if let Some(bridge) = definition.bridge.as_ref().filter(|_| helper.is_some()) {
+        env.entry(bridge.env.clone()).or_insert_with(|| bridge.settings.fill(values).into());
+    }
     let when = |wanted: bool, args: &'_ [Template]| -> Vec<String> {
         if wanted { args.iter().map(|arg| arg.fill(values)).collect() } else { Vec::new() }
     };
@@ -380,6 +383,23 @@ mod tests {
         );
         let with_key = shown("claude", &key("sk-ant-api03-x", None), &options());
         assert!(with_key.contains("ANTHROPIC_API_KEY=sk-ant-api03-x") && !with_key.contains("OAUTH_TOKEN"));
+    }
+
+    #[test]
+    fn settings_of_ours_are_given_where_the_user_has_none_and_there_is_a_program_to_start() {
+        let given = |helper: Option<&str>, own: Option<&str>| {
+            let mut options = LaunchOptions { helper: helper.map(Into::into), ..options() };
+            options.env.extend(own.map(|own| ("OPENCODE_CONFIG_CONTENT".into(), own.into())));
+            let definition = Catalog::builtin().unwrap().get("opencode").unwrap();
+            let launch = launch(&definition, &Presentation::Ambient, &options, outer()).unwrap();
+            launch.var("OPENCODE_CONFIG_CONTENT").map(str::to_owned)
+        };
+        assert_eq!(given(None, None), None);
+        assert_eq!(given(Some("/bin/posthouse"), Some("{}")).as_deref(), Some("{}"));
+        let ours = given(Some("/bin/\"posthouse"), None).unwrap();
+        let ours: serde_json::Value = serde_json::from_str(&ours).unwrap();
+        let command = serde_json::json!(["/bin/\"posthouse", "--socket", "/run/posthouse.sock", "mcp"]);
+        assert_eq!(ours["mcp"]["posthouse"]["command"], command);
     }
 
     #[test]

@@ -23,14 +23,14 @@ impl Core {
         let Some(name) = self.conns.get(slot).map(|conn| conn.name) else { return };
         if ack.correlation_id.is_some() {
             self.answer(name, id, ack.response, ack.response_data);
-        } else if let Some(handed) = self.take_handed(slot, name, id) {
+        } else if let Some((handed, way)) = self.take_handed(slot, name, id) {
             if let Some(label) = handed.label() {
                 if label.durable
                     && let Some(entry) = self.names.get_mut(name)
                 {
                     entry.queue.finish(handed.size);
                 }
-                let step = Step::new(ReceiptState::Delivered, handed.attempt).on(Evidence::Ack);
+                let step = Step::new(ReceiptState::Delivered, handed.attempt).on(way);
                 self.delivered(name, label, step);
             }
             self.pump(name);
@@ -44,7 +44,7 @@ impl Core {
         };
         let Some(id) = MessageId::parse(&nack.ack_id) else { return };
         let Some(name) = self.conns.get(slot).map(|conn| conn.name) else { return };
-        let Some(handed) = self.take_handed(slot, name, id) else { return };
+        let Some((handed, _)) = self.take_handed(slot, name, id) else { return };
         if let Some(label) = handed.label() {
             let said = [nack.code, nack.reason].into_iter().flatten().collect::<Vec<_>>().join(": ");
             let reason = if said.is_empty() { "refused by the recipient".to_owned() } else { said };
@@ -58,14 +58,16 @@ impl Core {
         self.pump(name);
     }
 
-    /// Takes a message out of the hands of this connection: it was handed to it, or claimed by it.
-    fn take_handed(&mut self, slot: Slot, name: NameId, id: MessageId) -> Option<Handed> {
+    /// Takes a message out of the hands of this connection, with the way it came there: it was handed to it, or claimed by
+    /// it.
+    fn take_handed(&mut self, slot: Slot, name: NameId, id: MessageId) -> Option<(Handed, Evidence)> {
         if let Some(claimed) = self.take_claimed(slot, name, id) {
-            return Some(claimed);
+            return Some((claimed, Evidence::Claim));
         }
         let entry = self.names.get_mut(name)?;
         let delivers = entry.only_conn() == Some(slot) || entry.delivers_to(slot);
-        if delivers { entry.queue.take_handed(id) } else { None }
+        let handed = if delivers { entry.queue.take_handed(id) } else { None };
+        handed.map(|handed| (handed, Evidence::Ack))
     }
 
     /// A SEND that names the message it answers.

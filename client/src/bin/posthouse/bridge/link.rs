@@ -18,6 +18,8 @@ pub type Trouble = String;
 #[derive(Debug, Clone)]
 pub struct Link {
     options: Options,
+    /// Whether this is a session, into whose input its messages are typed.
+    pub inside: bool,
 }
 
 impl Link {
@@ -31,18 +33,29 @@ impl Link {
             name.as_str().clone_into(&mut options.hello.agent);
         }
         options.hello.program = Some(concat!("posthouse mcp ", env!("CARGO_PKG_VERSION")).to_owned());
-        Ok(Self { options })
+        Ok(Self { options, inside })
     }
 
     /// A connection that has shaken hands.
     pub async fn connect(&self) -> Result<Client, Trouble> {
         match tokio::time::timeout(HANDSHAKE, Client::connect(&self.options)).await {
-            Ok(connected) => connected.map_err(trouble),
+            Ok(connected) => connected.map_err(|error| self.unwelcome(error)),
             Err(_) => Err(
                 "the Posthouse daemon does not answer right now; it may be starting. Try again in a moment; \
                            if it stays like this, look with: posthouse doctor"
                     .to_owned(),
             ),
+        }
+    }
+
+    /// Why there is no connection. Who was not told that this is a session says the wrong name.
+    fn unwelcome(&self, error: ClientError) -> Trouble {
+        match error {
+            ClientError::Refused { code: ErrorCode::Forbidden, message } if !self.inside => format!(
+                "{message}. The harness hides the environment from its MCP servers; its settings have to hand this one \
+                 POSTHOUSE_RUN and POSTHOUSE_SESSION"
+            ),
+            other => trouble(other),
         }
     }
 

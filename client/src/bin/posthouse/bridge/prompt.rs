@@ -23,7 +23,8 @@ Say now in one sentence who is there, and then go on with your task.";
 
 /// All of them.
 pub(super) fn list() -> ListPromptsResult {
-    let speak = Prompt::new(SPEAK, Some("How to speak with the other agents and people on this host"), None);
+    let speak = Prompt::new(SPEAK, Some("How to speak with the other agents and people on this host"), None)
+        .with_title("Speak with the agents here");
     let arguments = vec![
         PromptArgument::new("to").with_description("Who takes over: a session's name").with_required(true),
         PromptArgument::new("task").with_description("What is handed over; all of your work if left out"),
@@ -32,7 +33,8 @@ pub(super) fn list() -> ListPromptsResult {
         HAND_OVER,
         Some("Hand your work over to another agent, and make sure that it has it"),
         Some(arguments),
-    );
+    )
+    .with_title("Hand work over");
     ListPromptsResult::with_all_items(vec![speak, hand_over])
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Bridge;
 use super::link::Trouble;
+use super::page;
 
 /// Where all of them begin.
 const SCHEME: &str = "posthouse://";
@@ -50,29 +51,20 @@ impl Place {
 }
 
 impl Bridge {
-    /// The places that are always there, and those of each session. Without a daemon there are no sessions to list.
-    pub(super) async fn resources(&self) -> ListResourcesResult {
-        let fixed = [
-            ("sessions", "All sessions, with what each is doing and what troubles it"),
-            ("inbox", "The messages that were sent to you, newest last"),
-            ("events", "What happened last on this host, as far as you may see it"),
-        ];
-        let mut all: Vec<Resource> = fixed
-            .into_iter()
-            .map(|(name, what)| {
-                Resource::new(format!("{SCHEME}{name}"), name).with_description(what).with_mime_type(JSON)
-            })
-            .collect();
-        for name in self.session_names().await {
-            let screen = SCREEN.replace("{name}", &name);
-            all.push(
-                Resource::new(screen, format!("{name}: screen"))
-                    .with_description(format!("What {name} shows now"))
-                    .with_mime_type(TEXT),
-            );
-        }
+    /// The places that are always there, and those of each session, page by page. Without a daemon there are no sessions
+    /// to list.
+    pub(super) async fn resources(&self, after: Option<Name>) -> ListResourcesResult {
+        let (names, next) = page::cut(self.session_names().await, after.as_ref());
+        let mut listed = if after.is_none() { always() } else { Vec::new() };
+        listed.extend(names.into_iter().map(|name| {
+            Resource::new(SCREEN.replace("{name}", &name), format!("{name}: screen"))
+                .with_description(format!("What {name} shows now"))
+                .with_mime_type(TEXT)
+        }));
         // Sessions come and go.
-        ListResourcesResult::with_all_items(all).with_ttl_ms(0).with_cache_scope(CacheScope::Private)
+        let mut page = ListResourcesResult::with_all_items(listed);
+        page.next_cursor = next;
+        page.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
     }
 
     pub(super) fn resource_templates() -> ListResourceTemplatesResult {
@@ -124,10 +116,26 @@ impl Bridge {
     }
 }
 
+fn always() -> Vec<Resource> {
+    let places = [
+        ("sessions", "All sessions", "All sessions, with what each is doing and what troubles it"),
+        ("inbox", "Your messages", "The messages that were sent to you, newest last"),
+        ("events", "Latest events", "What happened last on this host, as far as you may see it"),
+    ];
+    places
+        .map(|(name, title, what)| {
+            Resource::new(format!("{SCHEME}{name}"), name)
+                .with_title(title)
+                .with_description(what)
+                .with_mime_type(JSON)
+        })
+        .into()
+}
+
 /// What an address means, if it means anything.
 pub(super) fn known(uri: &str) -> Result<Place, ErrorData> {
     let missing = || format!("there is no resource {uri}; resources/list says which there are");
-    Place::of(uri).ok_or_else(|| ErrorData::resource_not_found(missing(), None))
+    Place::of(uri).ok_or_else(|| ErrorData::resource_not_found(missing(), Some(json!({ "uri": uri }))))
 }
 
 fn shown<T: Serialize>(value: &T) -> Value {

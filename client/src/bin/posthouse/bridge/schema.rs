@@ -1,5 +1,5 @@
-//! Schemas that every client can map: some know a property to have one type only. What may be left out is left out, and
-//! is never null, so that nothing is lost.
+//! Schemas that every client can map: some know a property to have one type only, and complain of formats of numbers. What
+//! may be left out is left out, and is never null, so that nothing is lost.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::JsonObject;
 use serde_json::Value;
 
-/// Takes null out of the schemas of all tools.
+/// Takes null, and what numbers look like in memory, out of the schemas of all tools.
 pub(super) fn make_portable<S>(tools: &mut ToolRouter<S>) {
     for route in tools.map.values_mut() {
         narrow(&mut route.attr.input_schema);
@@ -17,15 +17,15 @@ pub(super) fn make_portable<S>(tools: &mut ToolRouter<S>) {
 
 fn narrow(schema: &mut Arc<JsonObject>) {
     let mut value = Value::Object((**schema).clone());
-    without_null(&mut value);
+    simplify(&mut value);
     if let Value::Object(narrowed) = value {
         *schema = Arc::new(narrowed);
     }
 }
 
-fn without_null(schema: &mut Value) {
+fn simplify(schema: &mut Value) {
     match schema {
-        Value::Array(each) => each.iter_mut().for_each(without_null),
+        Value::Array(each) => each.iter_mut().for_each(simplify),
         Value::Object(object) => {
             if let Some(Value::Array(types)) = object.get_mut("type") {
                 types.retain(|kind| kind != "null");
@@ -42,7 +42,11 @@ fn without_null(schema: &mut Value) {
                     object.extend(one);
                 }
             }
-            object.values_mut().for_each(without_null);
+            let is_number = object.get("type").is_some_and(|kind| kind == "integer" || kind == "number");
+            if is_number {
+                object.remove("format");
+            }
+            object.values_mut().for_each(simplify);
         }
         _ => {}
     }
@@ -59,17 +63,21 @@ mod tests {
         let mut schema = json!({
             "properties": {
                 "from": { "type": ["string", "null"], "description": "who" },
+                "at": { "type": "integer", "format": "uint32", "minimum": 0 },
+                "when": { "type": "string", "format": "date-time" },
                 "letter": { "anyOf": [{ "$ref": "#/$defs/Letter" }, { "type": "null" }] },
                 "either": { "anyOf": [{ "type": "string" }, { "type": "integer" }] },
             },
             "$defs": { "Letter": { "properties": { "thread": { "type": ["string", "null"] } } } },
         });
-        without_null(&mut schema);
+        simplify(&mut schema);
         assert_eq!(
             schema,
             json!({
                 "properties": {
                     "from": { "type": "string", "description": "who" },
+                    "at": { "type": "integer", "minimum": 0 },
+                    "when": { "type": "string", "format": "date-time" },
                     "letter": { "$ref": "#/$defs/Letter" },
                     "either": { "anyOf": [{ "type": "string" }, { "type": "integer" }] },
                 },

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use posthouse_protocol::payload::{Attach, Event, Events, Inbox};
-use posthouse_protocol::{FrameType, Later};
+use posthouse_protocol::FrameType;
+use posthouse_protocol::payload::{Attach, Event, Events};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::link::{Link, Trouble, trouble};
+use super::news::News;
 use super::resource::Place;
 
 /// Changes that come together are told together.
@@ -20,10 +21,6 @@ const APART: Duration = Duration::from_millis(500);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Changes that may wait to be told; more than one says nothing new.
 pub(super) const QUEUE: usize = 64;
-/// How long the daemon waits for a message before it answers all the same.
-const INBOX_WAIT: Duration = Duration::from_secs(300);
-/// Most messages that an inbox may be asked to leave out.
-const MOST_KNOWN: usize = 500;
 
 /// What changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,27 +129,11 @@ async fn events(link: &Link, changes: &mpsc::Sender<Change>) -> Result<(), Troub
 
 async fn inbox(link: &Link, changes: &mpsc::Sender<Change>) -> Result<(), Trouble> {
     let mut client = link.connect().await?;
-    let mut known: Vec<String> = Vec::new();
-    let mut wait = None;
+    let mut news = News::from_now();
     loop {
-        let request = Inbox {
-            limit: Some(MOST_KNOWN as u32),
-            unread_only: Some(true),
-            wait_ms: Later(wait),
-            except: Later((!known.is_empty()).then(|| known.clone())),
-            ..Inbox::default()
-        };
-        let answer = client.call_within(&request, INBOX_WAIT * 2).await.map_err(trouble)?;
-        let is_news = wait.is_some() && !answer.messages.is_empty();
-        known.extend(answer.messages.into_iter().map(|message| message.id));
-        // Of an inbox as full as that only its growth beyond the bound is missed, and events tell of that.
-        known.drain(..known.len().saturating_sub(MOST_KNOWN));
-        wait = u64::try_from(INBOX_WAIT.as_millis()).ok();
-        if is_news && changes.send(Change::Inbox).await.is_err() {
+        news.next(&mut client).await?;
+        if changes.send(Change::Inbox).await.is_err() {
             return Ok(());
-        }
-        if known.len() == MOST_KNOWN {
-            tokio::time::sleep(AGAIN).await;
         }
     }
 }

@@ -17,6 +17,10 @@ pub struct Args {
     /// The name to go by [default: the session's own inside of one, else $POSTHOUSE_NAME or the login name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Tell claude of messages by events of its channels; it takes them if it was started with
+    /// `--dangerously-load-development-channels server:posthouse`
+    #[arg(long)]
+    channel: bool,
     #[command(subcommand)]
     what: Option<What>,
 }
@@ -30,6 +34,6 @@ enum What {
 pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     match args.what {
         Some(What::Install(args)) => install::run(context, &args),
-        None => bridge::serve(context, args.name).await,
+        None => bridge::serve(context, args.name, args.channel).await,
     }
 }

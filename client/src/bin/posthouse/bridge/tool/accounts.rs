@@ -83,14 +83,18 @@ struct Hint {
 #[tool_router(router = accounts, vis = "pub(in crate::bridge)")]
 impl Bridge {
     /// How the logins and keys are that sessions run on, and the command that repairs what is broken.
-    #[tool(name = "credential_status", annotations(read_only_hint = true))]
+    #[tool(name = "credential_status", title = "How the logins are", annotations(read_only_hint = true))]
     async fn credential_status(&self) -> Result<Json<Credentials>, Trouble> {
         let answer = self.link.ask(&Credential::List).await?;
         Ok(Json(Credentials { credentials: answer.credentials.into_iter().map(Account::from).collect() }))
     }
 
     /// The commands that make broken logins and keys usable again. They are for a person to run: tell your user.
-    #[tool(name = "reconnect_hint", annotations(read_only_hint = true))]
+    #[tool(
+        name = "reconnect_hint",
+        title = "Commands that repair logins",
+        annotations(read_only_hint = true)
+    )]
     async fn reconnect_hint(&self) -> Result<Json<Hints>, Trouble> {
         let answer = self.link.ask(&Credential::List).await?;
         let accounts = answer.credentials.into_iter().map(Account::from);
@@ -102,7 +106,11 @@ impl Bridge {
     }
 
     /// Why a session runs where it runs, and where it would go after its last failure or a supposed one.
-    #[tool(name = "route_explain", annotations(read_only_hint = true))]
+    #[tool(
+        name = "route_explain",
+        title = "Why a session runs where it runs",
+        annotations(read_only_hint = true)
+    )]
     async fn route_explain(
         &self,
         Parameters(wanted): Parameters<ExplainRequest>,

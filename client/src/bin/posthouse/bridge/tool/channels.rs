@@ -7,10 +7,11 @@ use posthouse_protocol::payload::{ChannelJoin, ChannelLeave, Health};
 use posthouse_protocol::{FrameType, Payload, SendMeta};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::schemars::JsonSchema;
-use rmcp::{Json, tool, tool_router};
+use rmcp::service::RequestContext;
+use rmcp::{Json, RoleServer, tool, tool_router};
 use serde::{Deserialize, Serialize};
 
-use super::messages::Sent;
+use super::sending::Sent;
 use crate::bridge::Bridge;
 use crate::bridge::link::{Trouble, trouble};
 
@@ -28,6 +29,9 @@ struct PostRequest {
     channel: String,
     /// The text
     text: String,
+    /// Wait up to so many seconds, at most 50, for the end of its way: delivered, failed, expired or uncertain. Without it
+    /// the call returns once the message is safe
+    wait_s: Option<u32>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -41,7 +45,11 @@ struct Membership {
 #[tool_router(router = channels, vis = "pub(in crate::bridge)")]
 impl Bridge {
     /// Become a member of a channel: what is posted there from now on is sent to you.
-    #[tool(name = "channel_join", annotations(destructive_hint = false, idempotent_hint = true))]
+    #[tool(
+        name = "channel_join",
+        title = "Join a channel",
+        annotations(destructive_hint = false, idempotent_hint = true)
+    )]
     async fn channel_join(
         &self,
         Parameters(wanted): Parameters<OneChannel>,
@@ -52,7 +60,11 @@ impl Bridge {
     }
 
     /// Leave a channel.
-    #[tool(name = "channel_leave", annotations(destructive_hint = false, idempotent_hint = true))]
+    #[tool(
+        name = "channel_leave",
+        title = "Leave a channel",
+        annotations(destructive_hint = false, idempotent_hint = true)
+    )]
     async fn channel_leave(
         &self,
         Parameters(wanted): Parameters<OneChannel>,
@@ -63,9 +75,18 @@ impl Bridge {
     }
 
     /// Send a message to every other member of a channel that can be reached.
-    #[tool(name = "channel_post", annotations(destructive_hint = false, idempotent_hint = false))]
-    async fn channel_post(&self, Parameters(wanted): Parameters<PostRequest>) -> Result<Json<Sent>, Trouble> {
-        self.send_with(&marked(&wanted.channel), wanted.text, SendMeta::default()).await
+    #[tool(
+        name = "channel_post",
+        title = "Post to a channel",
+        annotations(destructive_hint = false, idempotent_hint = false)
+    )]
+    async fn channel_post(
+        &self,
+        Parameters(wanted): Parameters<PostRequest>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<Json<Sent>, Trouble> {
+        self.send_with(context, &marked(&wanted.channel), wanted.text, SendMeta::default(), wanted.wait_s)
+            .await
     }
 }
 

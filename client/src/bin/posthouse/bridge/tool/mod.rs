@@ -2,5 +2,6 @@
 
 mod accounts;
 mod channels;
-mod messages;
+mod receiving;
+mod sending;
 mod sessions;

@@ -101,14 +101,14 @@ struct Done {
 #[tool_router(router = sessions, vis = "pub(in crate::bridge)")]
 impl Bridge {
     /// List the agents' sessions on this host, with what each is doing and what troubles it.
-    #[tool(name = "list_sessions", annotations(read_only_hint = true))]
+    #[tool(name = "list_sessions", title = "List sessions", annotations(read_only_hint = true))]
     async fn list_sessions(&self) -> Result<Json<Sessions>, Trouble> {
         let answer = self.link.ask(&ListSessions::default()).await?;
         Ok(Json(Sessions { sessions: answer.sessions.into_iter().map(Session::from).collect() }))
     }
 
     /// What one session is doing.
-    #[tool(name = "session_status", annotations(read_only_hint = true))]
+    #[tool(name = "session_status", title = "What a session is doing", annotations(read_only_hint = true))]
     async fn session_status(
         &self,
         Parameters(wanted): Parameters<OneSession>,
@@ -121,7 +121,7 @@ impl Bridge {
     }
 
     /// The screen of a session, as text. An agent may look at its own only.
-    #[tool(name = "session_screen", annotations(read_only_hint = true))]
+    #[tool(name = "session_screen", title = "A session's screen", annotations(read_only_hint = true))]
     async fn session_screen(
         &self,
         Parameters(wanted): Parameters<OneSession>,
@@ -131,7 +131,7 @@ impl Bridge {
     }
 
     /// Start another agent's session. An agent needs the right to, given when it was spawned itself.
-    #[tool(name = "spawn_session", annotations(destructive_hint = false))]
+    #[tool(name = "spawn_session", title = "Start a session", annotations(destructive_hint = false))]
     async fn spawn_session(
         &self,
         Parameters(wanted): Parameters<SpawnRequest>,
@@ -151,7 +151,7 @@ impl Bridge {
     }
 
     /// End a session and prove that nothing of it is left. An agent may end its own, others with the right to.
-    #[tool(name = "release_session", annotations(destructive_hint = true))]
+    #[tool(name = "release_session", title = "End a session", annotations(destructive_hint = true))]
     async fn release_session(
         &self,
         Parameters(wanted): Parameters<OneSession>,
@@ -166,7 +166,7 @@ impl Bridge {
     }
 
     /// Stop the turn that a session is in; the session goes on.
-    #[tool(name = "interrupt", annotations(destructive_hint = true))]
+    #[tool(name = "interrupt", title = "Stop a session's turn", annotations(destructive_hint = true))]
     async fn interrupt(&self, Parameters(wanted): Parameters<OneSession>) -> Result<Json<Done>, Trouble> {
         let result = self.link.ask(&Interrupt { name: wanted.name }).await?;
         Ok(Json(Done { name: result.name, mount: None }))
