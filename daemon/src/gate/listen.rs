@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use interprocess::local_socket::tokio::{Listener, Stream};
 use interprocess::local_socket::traits::StreamCommon;
@@ -21,6 +21,7 @@ use super::closing::{Closing, LastWords};
 use super::handshake::Handshaking;
 use super::house::House;
 use super::peer::Peer;
+use super::share::REST;
 use crate::fail_point::{self, Point};
 use crate::holder::ancestry::Lineages;
 use crate::post::command::ConnId;
@@ -124,6 +125,10 @@ pub(super) async fn accept(listener: Listener, house: Arc<House>, slots: Arc<Sem
                 last += 1;
                 let peer = Peer::of(&credentials, &mut lineages);
                 welcome(ConnId(last), stream, peer, &house, &slots);
+                // One at a time, so that a crowd at the door is not in the way of those who are inside and talk.
+                if house.traffic.is_heavy(Instant::now()) {
+                    tokio::time::sleep(REST).await;
+                }
             }
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {

@@ -1,4 +1,5 @@
-//! Fair shares: a client that sends far more than the others, while they send too, is read a little later each time.
+//! Fair shares: a client that sends far more than the others, while they send too, is read a little later each time; and
+//! while much is sent, newcomers are let in a little apart.
 //!
 //! Its messages are as safe as before, and nothing is refused. But what it sends comes in larger pieces with time between
 //! them, and the others' messages find the processor free. Alone, or among equals, everyone is read at once.
@@ -48,8 +49,7 @@ impl Default for Traffic {
 impl Traffic {
     /// Counts messages that a connection sent. Whether it is to be read a little later.
     pub(super) fn sent(&self, share: &mut Share, messages: u64, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.began).as_millis() / WINDOW.as_millis();
-        let window = u64::try_from(passed).unwrap_or(u64::MAX);
+        let window = self.window_of(now);
         self.turn(window);
         if share.window != window || share.messages == 0 {
             *share = Share { window, messages: 0 };
@@ -59,6 +59,18 @@ impl Traffic {
         self.now.messages.fetch_add(messages, Ordering::Relaxed);
         share.messages > HARMLESS
             && share.messages > EXCESS * self.others(share.messages).unwrap_or(u64::MAX / EXCESS)
+    }
+
+    /// Whether so much is being sent that it matters what else the thread does.
+    pub(super) fn is_heavy(&self, now: Instant) -> bool {
+        self.turn(self.window_of(now));
+        let of = |count: &Count| count.messages.load(Ordering::Relaxed);
+        of(&self.now).max(of(&self.before)) > HARMLESS
+    }
+
+    fn window_of(&self, now: Instant) -> u64 {
+        let passed = now.saturating_duration_since(self.began).as_millis() / WINDOW.as_millis();
+        u64::try_from(passed).unwrap_or(u64::MAX)
     }
 
     /// What the others send on average in a window; `None` if there are none.
@@ -119,6 +131,16 @@ mod tests {
         assert!(rests(&[100, 1]));
         assert!(!rests(&[1, 100]));
         assert!(!rests(&[4, 0, 1]), "a few messages are nobody's burden");
+    }
+
+    #[test]
+    fn newcomers_wait_only_while_much_is_sent() {
+        let traffic = Traffic::default();
+        let mut share = Share::default();
+        assert!(!traffic.is_heavy(traffic.began));
+        traffic.sent(&mut share, HARMLESS + 1, traffic.began);
+        assert!(traffic.is_heavy(traffic.began + WINDOW), "in the window before");
+        assert!(!traffic.is_heavy(traffic.began + 3 * WINDOW));
     }
 
     #[test]
