@@ -14,6 +14,7 @@
     reason = "a benchmark that can't measure has to say so"
 )]
 
+mod awake;
 mod bare;
 mod connection;
 mod peer;
@@ -53,6 +54,7 @@ fn main() {
         Some("sink") => program::sink(path(1)),
         Some("flood") => program::flood(path(1), arguments[2].parse().expect("a number"), path(3)),
         Some("gorge") => program::gorge(arguments[1].parse().expect("a number"), &arguments[2]),
+        Some("idle") => awake::idle(),
         Some("gulp") => program::gulp(arguments[1].parse().expect("a number")),
         _ => report(&wishes(&arguments)),
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::nuisance::Nuisance;
 use super::{Contender, Effort, Workload, figure, on_one_thread};
+use crate::awake::Awake;
 use crate::connection::Connection;
 use crate::peer::{Peer, Terms};
 use crate::process;
@@ -41,6 +42,7 @@ fn measure(trips: usize, nuisance: Nuisance) -> Vec<f64> {
     let peer = Peer::posthouse(Terms::BINCODE);
     let Peer::Posthouse { world, .. } = &peer else { unreachable!("a daemon") };
     let over = AtomicBool::new(false);
+    let _awake = Awake::new();
     let before = process::memory(peer.pid());
     let (took, grown) = std::thread::scope(|scope| {
         scope.spawn(|| nuisance.act(world, &over));
