@@ -130,7 +130,7 @@ impl Stage {
         catalog.add("standin.toml", &definition).expect("the stand-in's definition");
         let gapped = definition
             .replace("name = \"standin\"", "name = \"gapped\"")
-            .replace("gap_ms = 20", "gap_ms = 1200");
+            .replace("gap_ms = 20", "gap_ms = 3000");
         catalog.add("gapped.toml", &gapped).expect("a definition");
         let mute = definition
             .replace("name = \"standin\"", "name = \"mute\"")

@@ -21,7 +21,6 @@ use super::closing::{Closing, LastWords};
 use super::handshake::Handshaking;
 use super::house::House;
 use super::peer::Peer;
-use super::share::REST;
 use crate::fail_point::{self, Point};
 use crate::holder::ancestry::Lineages;
 use crate::post::command::ConnId;
@@ -29,6 +28,9 @@ use crate::sys;
 
 /// Pause after a failed accept: without descriptors or memory, the next one would fail too.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Time between two of a crowd at the door, so that it is not in the way of those who are inside and talk.
+const APART: Duration = Duration::from_millis(5);
 
 /// Why there is no socket; completes "failed to …".
 #[derive(Debug, thiserror::Error)]
@@ -125,9 +127,8 @@ pub(super) async fn accept(listener: Listener, house: Arc<House>, slots: Arc<Sem
                 last += 1;
                 let peer = Peer::of(&credentials, &mut lineages);
                 welcome(ConnId(last), stream, peer, &house, &slots);
-                // One at a time, so that a crowd at the door is not in the way of those who are inside and talk.
-                if house.traffic.is_heavy(Instant::now()) {
-                    tokio::time::sleep(REST).await;
+                if house.traffic.let_in(Instant::now()) {
+                    tokio::time::sleep(APART).await;
                 }
             }
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -1,5 +1,5 @@
 //! Fair shares: a client that sends far more than the others, while they send too, is read a little later each time; and
-//! while much is sent, newcomers are let in a little apart.
+//! while others talk, a crowd of newcomers is let in one after the other.
 //!
 //! Its messages are as safe as before, and nothing is refused. But what it sends comes in larger pieces with time between
 //! them, and the others' messages find the processor free. Alone, or among equals, everyone is read at once.
@@ -13,6 +13,8 @@ const WINDOW: Duration = Duration::from_millis(50);
 const HARMLESS: u64 = 250;
 /// How many times what the others send on average is too much.
 const EXCESS: u64 = 8;
+/// More newcomers in a window are a crowd.
+const CROWD: u64 = 5;
 /// How much later a client is read that sends too much.
 pub(super) const REST: Duration = Duration::from_millis(1);
 
@@ -30,6 +32,7 @@ pub(super) struct Traffic {
 struct Count {
     senders: AtomicU64,
     messages: AtomicU64,
+    newcomers: AtomicU64,
 }
 
 /// What one connection sent in the window that runs.
@@ -61,11 +64,14 @@ impl Traffic {
             && share.messages > EXCESS * self.others(share.messages).unwrap_or(u64::MAX / EXCESS)
     }
 
-    /// Whether so much is being sent that it matters what else the thread does.
-    pub(super) fn is_heavy(&self, now: Instant) -> bool {
+    /// Counts a connection that was let in. Whether the next one is to wait a little: there is a crowd, and others talk. How
+    /// much they say does not matter, because a crowd would keep them from saying much.
+    pub(super) fn let_in(&self, now: Instant) -> bool {
         self.turn(self.window_of(now));
-        let of = |count: &Count| count.messages.load(Ordering::Relaxed);
-        of(&self.now).max(of(&self.before)) > HARMLESS
+        let came = self.now.newcomers.fetch_add(1, Ordering::Relaxed) + 1;
+        let crowd = came.max(self.before.newcomers.load(Ordering::Relaxed)) > CROWD;
+        let talk = |count: &Count| count.messages.load(Ordering::Relaxed) > 0;
+        crowd && (talk(&self.now) || talk(&self.before))
     }
 
     fn window_of(&self, now: Instant) -> u64 {
@@ -93,9 +99,11 @@ impl Traffic {
         }
         let take = |of: &AtomicU64| of.swap(0, Ordering::Relaxed);
         let (senders, messages) = (take(&self.now.senders), take(&self.now.messages));
+        let newcomers = take(&self.now.newcomers);
         let recent = last + 1 == window;
         self.before.senders.store(if recent { senders } else { 0 }, Ordering::Relaxed);
         self.before.messages.store(if recent { messages } else { 0 }, Ordering::Relaxed);
+        self.before.newcomers.store(if recent { newcomers } else { 0 }, Ordering::Relaxed);
     }
 }
 
@@ -134,13 +142,15 @@ mod tests {
     }
 
     #[test]
-    fn newcomers_wait_only_while_much_is_sent() {
-        let traffic = Traffic::default();
-        let mut share = Share::default();
-        assert!(!traffic.is_heavy(traffic.began));
-        traffic.sent(&mut share, HARMLESS + 1, traffic.began);
-        assert!(traffic.is_heavy(traffic.began + WINDOW), "in the window before");
-        assert!(!traffic.is_heavy(traffic.began + 3 * WINDOW));
+    fn a_crowd_waits_while_others_talk_and_nobody_else_does() {
+        let (traffic, mut share) = (Traffic::default(), Share::default());
+        let at = |windows: u32| traffic.began + windows * WINDOW;
+        assert!((0..100).all(|_| !traffic.let_in(at(0))), "nobody talks");
+        traffic.sent(&mut share, 1, at(5));
+        assert!((0..CROWD).all(|_| !traffic.let_in(at(5))), "a few are no crowd");
+        assert!(traffic.let_in(at(5)));
+        assert!(traffic.let_in(at(6)), "nor do they come in bursts");
+        assert!(!traffic.let_in(at(9)));
     }
 
     #[test]
