@@ -10,6 +10,7 @@
 //! [`launch`] starts a daemon where none runs, but never from inside a session: an agent must not bring up the
 //! supervisor that is supposed to own it.
 
+mod claim;
 pub mod connection;
 pub mod error;
 pub mod identity;

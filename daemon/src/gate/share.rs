@@ -1,7 +1,7 @@
 //! Fair shares: a client that sends far more than the others, while they send too, is read a little later each time; and
 //! while others talk, a crowd of newcomers is let in one after the other.
 //!
-//! Its messages are as safe as before, and nothing is refused. But what it sends comes in larger pieces with time between
+//! A client's messages are as safe as before, and nothing is refused. But what it sends comes in larger pieces with time between
 //! them, and the others' messages find the processor free. Alone, or among equals, everyone is read at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -10,6 +10,7 @@ use super::commits::{Accepted, Addressee, Then};
 use super::effects::Recall;
 use super::letter::{Envelope, Letter, Text};
 use super::queue::{Item, Load};
+use super::quota::Spent;
 use super::receipt::Step;
 use super::{Core, NameId, Slot};
 use crate::journal::{Committed, MessageId, NewDelivery, Op, Refused, WriteError};
@@ -34,16 +35,22 @@ impl Core {
             let violation = Violation::warning(ErrorCode::JournalUnavailable, message);
             return self.push_back(slot, &letter, RETRY_AFTER, &violation);
         }
-        if let Err(after) = self.charge(&letter, names.len()) {
-            let message = format!(
-                "{} has sent as much as a name may within an hour (limits.journal_bytes_per_hour); there is room in {} s",
-                letter.from,
-                after.div_ceil(1000)
-            );
-            let violation = Violation::warning(ErrorCode::LimitExceeded, message);
-            return self.push_back(slot, &letter, after, &violation);
-        }
+        let spent = match self.charged(&letter, names.len()) {
+            Ok(spent) => spent,
+            Err(after) => {
+                let message = format!(
+                    "{} has sent as much as a name may within an hour (limits.journal_bytes_per_hour); there is room in {} s",
+                    letter.from,
+                    after.div_ceil(1000)
+                );
+                let violation = Violation::warning(ErrorCode::LimitExceeded, message);
+                return self.push_back(slot, &letter, after, &violation);
+            }
+        };
         let Some(recipients) = self.address(slot, &letter, &text, names) else { return };
+        if let Some(sender) = self.names.get_mut(letter.label.sender) {
+            sender.spent = spent;
+        }
         self.submit(slot, letter, recipients, &text);
     }
 
@@ -124,11 +131,11 @@ impl Core {
         }
     }
 
-    /// Charges the sender for a message, or says after how many milliseconds it may send it.
-    fn charge(&mut self, letter: &Letter, recipients: usize) -> Result<(), u64> {
-        let (quota, now) = (self.quotas.journal, self.now.mono);
-        let Some(sender) = self.names.get_mut(letter.label.sender) else { return Ok(()) };
-        sender.spent.charge(letter.size(), recipients, quota, now)
+    /// What the sender will have had the journal write with this message, or after how many milliseconds it may send it.
+    fn charged(&self, letter: &Letter, recipients: usize) -> Result<Spent, u64> {
+        let mut spent = self.names.get(letter.label.sender).map(|sender| sender.spent).unwrap_or_default();
+        spent.charge(letter.size(), recipients, self.quotas.journal, self.now.mono)?;
+        Ok(spent)
     }
 
     /// Nothing was accepted, and later it would be. Who takes BUSY is told when.

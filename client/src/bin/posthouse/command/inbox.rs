@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use posthouse_protocol::payload::{Ack, Claim, Inbox, InboxMessage};
-use posthouse_protocol::{FrameType, Later};
+use posthouse_protocol::Later;
+use posthouse_protocol::payload::{Inbox, InboxMessage};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -81,25 +81,9 @@ pub async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     }
     if args.take {
         for message in answer.messages.iter().filter(|message| !message.state.is_terminal(false)) {
-            let claim = client.call(&Claim { message: message.id.clone() }).await?;
+            let claim = client.take(&message.id).await?;
             if !claim.claimed {
                 eprintln!("posthouse: {} was not taken: {}", message.id, claim.reason.unwrap_or_default());
-                continue;
-            }
-            loop {
-                let frame = client.next().await?;
-                if frame.header.kind == FrameType::Deliver && frame.header.id == message.id {
-                    let seq = frame.header.delivery.map(|delivery| delivery.seq).unwrap_or_default();
-                    let ack = Ack {
-                        ack_id: frame.header.id,
-                        seq,
-                        correlation_id: None,
-                        response: None,
-                        response_data: None,
-                    };
-                    client.post(&ack).await?;
-                    break;
-                }
             }
         }
     }

@@ -17,7 +17,12 @@ fn who_has_the_journal_write_too_much_is_told_when_there_is_room() {
     let (id, error) = w.error(a);
     assert_eq!((id.as_str(), error.code), ("m2", ErrorCode::LimitExceeded));
     assert!(error.message.contains("there is room in"), "{}", error.message);
-    w.send(c, "m3", "bob", "nobody else is charged");
+    let free = w.core.quotas.inbox;
+    w.core.quotas.inbox.messages = 0;
+    w.send(c, "full", "bob", &"x".repeat(9_000));
+    assert_eq!(w.error(c).1.code, ErrorCode::QueueFull);
+    w.core.quotas.inbox = free;
+    w.send(c, "m3", "bob", &format!("{:9000}", "nobody else is charged, nor is what was refused"));
     w.advance(60 * 60 * 1000);
     w.send(a, "m4", "bob", "an hour later");
     assert_eq!(w.bodies(b).len(), 3);

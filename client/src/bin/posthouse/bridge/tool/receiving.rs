@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use posthouse_client::Client;
-use posthouse_protocol::payload::{Ack, Claim, Inbox, InboxMessage};
-use posthouse_protocol::{FrameType, Later, ReceiptState};
+use posthouse_protocol::payload::{Inbox, InboxMessage};
+use posthouse_protocol::{Later, ReceiptState};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::schemars::JsonSchema;
 use rmcp::service::RequestContext;
@@ -146,31 +146,10 @@ async fn take_next(
             return Ok(None);
         }
         for message in waiting.messages {
-            let claim = client.call(&Claim { message: message.id.clone() }).await.map_err(trouble)?;
-            if claim.claimed {
-                acknowledge(client, &message.id).await?;
+            if client.take(&message.id).await.map_err(trouble)?.claimed {
                 return Ok(Some(Letter { state: ReceiptState::Delivered.to_string(), ..message.into() }));
             }
             taken.push(message.id);
-        }
-    }
-}
-
-/// Takes the delivery that follows a claim.
-async fn acknowledge(client: &mut Client, message: &str) -> Result<(), Trouble> {
-    loop {
-        let frame = client.next().await.map_err(trouble)?;
-        if frame.header.kind == FrameType::Deliver && frame.header.id == message {
-            let seq = frame.header.delivery.map(|delivery| delivery.seq).unwrap_or_default();
-            let ack = Ack {
-                ack_id: frame.header.id,
-                seq,
-                correlation_id: None,
-                response: None,
-                response_data: None,
-            };
-            client.post(&ack).await.map_err(trouble)?;
-            return Ok(());
         }
     }
 }
