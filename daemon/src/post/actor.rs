@@ -117,6 +117,8 @@ impl Post {
             self.core.tick();
             self.carry_out();
         }
+        self.core.keep_waiting();
+        self.carry_out();
     }
 
     fn command(&mut self, command: PostCommand) {

@@ -169,6 +169,7 @@ impl Core {
                     self.names.bury(to);
                 }
                 Then::Receipt(noted) => self.noted(noted, outcome.is_ok()),
+                Then::Kept(name) => self.kept(name, outcome.is_ok()),
                 Then::Intent { session, message, intent } => {
                     let written = outcome.as_ref().map(|_| ()).map_err(ToString::to_string);
                     self.intent_noted(session, message, intent, written);

@@ -174,7 +174,7 @@ impl Core {
             self.arrived.push(id);
         }
         if !auxiliary || new {
-            self.keep(id);
+            self.keep_soon(id);
         }
         self.pump(id);
         Admitted { session_id }

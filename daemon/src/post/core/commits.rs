@@ -22,6 +22,8 @@ pub(crate) enum Then {
     Passenger { letter: Arc<Letter>, to: NameId, seq: u64 },
     /// A receipt may be shown, if anyone wants to see it.
     Receipt(Noted),
+    /// A name is in the journal as it was.
+    Kept(NameId),
     /// A session may write.
     Intent { session: NameId, message: MessageId, intent: Intent },
 }
@@ -112,6 +114,11 @@ impl Commits {
             Some(out) if self.durable.then.is_empty() => out.then.push(passenger),
             _ => self.durable.then.push(passenger),
         }
+    }
+
+    /// Whether this turn has filled anything.
+    pub fn has_news(&self) -> bool {
+        !self.relaxed.ops.is_empty() || !self.durable.ops.is_empty()
     }
 
     /// Ends the turn: what it filled is on its way now.

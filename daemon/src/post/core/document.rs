@@ -4,7 +4,10 @@ use posthouse_protocol::payload::AgentInfo;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::commits::Then;
 use super::directory::{Entry, Identity};
+use super::receipt::REWRITE;
+use super::timer::Due;
 use super::{Core, NameId};
 use crate::journal::{Document, DocumentKey, DocumentKind, DocumentValue, Op};
 
@@ -43,14 +46,48 @@ impl NameDocument {
     }
 }
 
+/// How long a name that has just come in may wait for the journal, in milliseconds.
+const SOON: u64 = 100;
+
 impl Core {
+    /// Journals what is to be kept of a name together with whatever is journaled next, and soon at the latest. What the
+    /// daemon has acknowledged thus never names anybody whom the journal does not know; and a client that comes and says
+    /// nothing, as most that come in crowds do, costs no commit of its own. A daemon that is killed before it has no
+    /// more to forget than a resume token.
+    pub(super) fn keep_soon(&mut self, name: NameId) {
+        self.keep_within(name, SOON);
+    }
+
+    fn keep_within(&mut self, name: NameId, ms: u64) {
+        if self.unkept.is_empty() {
+            self.timers.set(self.now.mono + ms, Due::Keep);
+        }
+        if !self.unkept.contains(&name) {
+            self.unkept.push(name);
+        }
+    }
+
+    /// The journal has a name, or could not write it.
+    pub(super) fn kept(&mut self, name: NameId, written: bool) {
+        if !written {
+            self.keep_within(name, REWRITE);
+        }
+    }
+
+    /// Journals the names that wait for it.
+    pub fn keep_waiting(&mut self) {
+        for name in std::mem::take(&mut self.unkept) {
+            self.keep(name);
+        }
+    }
+
     /// Journals what is to be kept of a name.
     pub(super) fn keep(&mut self, name: NameId) {
         let Some(entry) = self.names.get(name) else { return };
         match DocumentValue::of(&NameDocument::of(entry)) {
             Ok(value) => {
                 let document = Document { key: key(entry), value };
-                self.commits.note(Op::Put(document), None);
+                self.commits.note(Op::Put(document), Some(Then::Kept(name)));
             }
             Err(error) => tracing::warn!(name = %entry.name, %error, "name not journaled"),
         }

@@ -87,6 +87,8 @@ pub(crate) struct Core {
     timers: Timers,
     /// Endings that the journal could not take yet.
     unwritten: Vec<Noted>,
+    /// Names that have come in and are not in the journal as they are now.
+    unkept: Vec<NameId>,
     /// Connections with frames of this turn.
     touched: Vec<Slot>,
     /// Names that became reachable in this turn.
@@ -113,6 +115,7 @@ impl Core {
             commits: Commits::default(),
             timers: Timers::default(),
             unwritten: Vec::new(),
+            unkept: Vec::new(),
             touched: Vec::new(),
             arrived: Vec::new(),
             shadows: Vec::new(),
@@ -162,6 +165,9 @@ impl Core {
     /// Ends a turn: everything that it wants done.
     pub fn finish(&mut self) -> Effects {
         self.announce_arrivals();
+        if self.commits.has_news() {
+            self.keep_waiting();
+        }
         let mut effects = std::mem::take(&mut self.effects);
         effects.submissions = self.commits.seal();
         for slot in self.touched.drain(..) {

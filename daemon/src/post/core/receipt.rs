@@ -10,8 +10,8 @@ use super::timer::Due;
 use super::{Core, NameId, Slot};
 use crate::journal::{Advance, MessageId, Op};
 
-/// How long to wait before an ending that the journal did not take is written again, in milliseconds.
-const REWRITE: u64 = 1000;
+/// How long to wait before what the journal did not take is written again, in milliseconds.
+pub(super) const REWRITE: u64 = 1000;
 
 /// One step of a message for one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,6 +18,8 @@ pub(crate) enum Due {
     Pump(NameId),
     /// Endings could not be journaled; try again.
     Rewrite,
+    /// Names that came in wait for the journal.
+    Keep,
 }
 
 /// The heap.

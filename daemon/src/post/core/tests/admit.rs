@@ -56,11 +56,47 @@ fn a_resume_token_outlives_the_daemon_and_is_not_in_the_journal() {
     let mut w = World::new();
     let (_, welcome) = w.enter(World::hello("alice")).unwrap();
     let token = welcome.resume_token.unwrap();
+    w.advance(100);
     assert!(w.journal.documents.values().all(|d| !d.value.as_str().contains(&token)));
     w.crash(0);
     let (conn, again) = w.resume("alice", &token).unwrap();
     assert_eq!(again.session_id, welcome.session_id);
     assert!(w.received_of(conn, FrameType::Error).is_empty());
+}
+
+#[test]
+fn newcomers_are_journaled_together_or_with_what_is_accepted() {
+    let mut w = World::new();
+    w.prompt = false;
+    let alice = w.client("alice");
+    w.client("bob");
+    assert_eq!(w.journal.waiting(), 0);
+    w.advance(100);
+    assert_eq!(w.journal.waiting(), 1);
+    w.client("cat");
+    w.send(alice, "m", "cat", "acknowledged, so cat is known");
+    w.commit_all();
+    let mut known: Vec<_> = w.journal.documents.keys().map(|key| key.key.to_string()).collect();
+    known.sort();
+    assert_eq!(known, ["alice", "bob", "cat"]);
+    w.advance(100);
+    assert_eq!(w.journal.waiting(), 0, "nobody is journaled twice");
+}
+
+#[test]
+fn a_newcomer_whom_the_journal_could_not_take_is_journaled_later() {
+    let mut w = World::new();
+    w.prompt = false;
+    let (_, welcome) = w.enter(World::hello("alice")).unwrap();
+    w.advance(100);
+    w.fail_commit();
+    w.advance(1000);
+    w.commit_all();
+    w.crash(0);
+    assert!(
+        w.resume("alice", &welcome.resume_token.unwrap())
+            .is_ok_and(|(_, again)| again.session_id == welcome.session_id)
+    );
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn accepted_comes_after_the_commit_and_delivered_after_the_ack() {
 fn a_journal_that_fails_accepts_nothing() {
     let mut w = World::new();
     let (a, b) = (w.client("alice"), w.client("bob"));
+    w.advance(100);
     w.prompt = false;
     w.send(a, "m1", "bob", "lost");
     w.fail_commit();
