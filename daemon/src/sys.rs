@@ -1,6 +1,9 @@
-//! The only unsafe code: what must happen between fork and exec, terminal ioctls that no safe wrapper
-//! offers, and taking over a descriptor that systemd handed to this process.
+//! The only unsafe code: what must happen between fork and exec; terminal ioctls, handles of processes and
+//! [sockets](socket) on the event loop, for which there is no safe wrapper; and taking over a descriptor that systemd
+//! handed to this process.
 #![allow(unsafe_code)]
+
+pub mod socket;
 
 use std::fs::File;
 use std::io;
@@ -86,6 +89,21 @@ pub fn set_terminal_size(terminal: BorrowedFd<'_>, rows: u16, cols: u16) -> io::
     let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
     nix::errno::Errno::result(result)?;
     Ok(())
+}
+
+/// A descriptor that stands for a process: it becomes readable when the process ends, and as long as it is not, the
+/// process's number is nobody else's.
+///
+/// # Errors
+/// `ESRCH` if there is no such process, `ENOSYS` before Linux 5.3, `EMFILE`.
+pub fn process_handle(pid: u32) -> io::Result<OwnedFd> {
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    // SAFETY: the call takes two integers and makes a descriptor, which has no other owner.
+    let fd = unsafe {
+        let fd = nix::errno::Errno::result(libc::syscall(libc::SYS_pidfd_open, pid, 0))?;
+        OwnedFd::from_raw_fd(i32::try_from(fd).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?)
+    };
+    Ok(fd)
 }
 
 /// Puts a socket where a program that is executed next looks for what systemd hands over.

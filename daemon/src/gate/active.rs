@@ -12,13 +12,13 @@ use std::time::Instant;
 
 use posthouse_protocol::codec::FramingError;
 use posthouse_protocol::{ErrorCode, Frame, FrameType, Violation, payload};
-use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::time::Sleep;
 
 use super::closing::{Closing, LastWords};
 use super::handshake::{Registration, framing};
 use super::inbound::Inbound;
+use super::line::Line;
 use super::outbox::{Outbox, Outlet, PushError};
 use super::outgoing::{Outgoing, WriteEnd};
 use super::plane::{self, Plane};
@@ -32,7 +32,7 @@ use crate::principal::Principal;
 /// A connection with a name.
 #[derive(Debug)]
 pub(super) struct Active {
-    stream: UnixStream,
+    line: Line,
     inbound: Inbound,
     outgoing: Outgoing,
     outbox: Outbox,
@@ -67,7 +67,7 @@ enum Event {
 
 impl Active {
     pub(super) fn new(
-        stream: UnixStream,
+        line: Line,
         inbound: Inbound,
         outbox: Outbox,
         outlet: Outlet,
@@ -77,7 +77,7 @@ impl Active {
         let requests = Arc::new(Semaphore::new(registration.house.limits.max_requests as usize));
         let (outgoing, principal) = (Outgoing::new(outlet), Arc::new(principal));
         let share = Share::default();
-        Self { stream, inbound, outgoing, outbox, principal, requests, registration, share, rest: None }
+        Self { line, inbound, outgoing, outbox, principal, requests, registration, share, rest: None }
     }
 
     /// Serves the connection until it ends.
@@ -101,7 +101,7 @@ impl Active {
     }
 
     fn poll_event(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Event> {
-        if let Poll::Ready(end) = self.outgoing.poll_write(cx, &self.stream) {
+        if let Poll::Ready(end) = self.outgoing.poll_write(cx, &mut self.line) {
             return Poll::Ready(Event::End(match end {
                 WriteEnd::End(Some(why)) => Ending::Violation(why),
                 WriteEnd::End(None) => Ending::Told,
@@ -117,7 +117,7 @@ impl Active {
             }
             self.rest = None;
         }
-        self.inbound.poll_read(cx, &self.stream).map(|read| match read {
+        self.inbound.poll_read(cx, &self.line).map(|read| match read {
             Ok(n) if n > 0 => Event::Read,
             Ok(_) => Event::End(self.end_of_stream()),
             Err(_) => Event::End(Ending::Gone),
@@ -270,7 +270,7 @@ impl Active {
         };
         tracing::debug!(name = %self.principal.name, conn = self.registration.conn.0, ?why, "connection ends");
         self.registration.why = Some(why);
-        Closing { stream: self.stream, pending: self.outgoing.into_pending(), last }
+        Closing { line: self.line, pending: self.outgoing.into_pending(), last }
     }
 }
 

@@ -4,15 +4,16 @@
 //! a moment: a socket that is closed with unread data reports a reset to the peer, which may hide our last words.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::IoSlice;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use posthouse_protocol::{Encoding, Violation, limits, payload};
-use tokio::io::AsyncWriteExt;
-use tokio::net::UnixStream;
 
+use super::line::Line;
 use super::stamp;
+use crate::sys::socket;
 
 /// How long a peer may take to read our last words.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -26,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub(super) struct Closing {
     /// Its socket.
-    pub(super) stream: UnixStream,
+    pub(super) line: Line,
     /// What was queued before the end and is to be written still.
     pub(super) pending: VecDeque<Bytes>,
     /// Our last words.
@@ -53,7 +54,7 @@ impl Closing {
         self.pending.push_back(words);
         // A peer that does not read in time, or is gone, has had its chance.
         if let Ok(Ok(())) = tokio::time::timeout(FLUSH, self.flush()).await {
-            let _ = tokio::time::timeout(DRAIN, drain(&self.stream)).await;
+            let _ = tokio::time::timeout(DRAIN, drain(&self.line)).await;
         }
     }
 
@@ -61,7 +62,7 @@ impl Closing {
         while !self.pending.is_empty() {
             let mut slices = Vec::with_capacity(self.pending.len().min(64));
             slices.extend(self.pending.iter().take(64).map(|chunk| IoSlice::new(chunk)));
-            let mut written = self.stream.write_vectored(&slices).await?;
+            let mut written = poll_fn(|cx| self.line.poll_write(cx, &slices)).await?;
             while let Some(chunk) = self.pending.front_mut() {
                 if written < chunk.len() {
                     chunk.advance(written);
@@ -71,23 +72,24 @@ impl Closing {
                 self.pending.pop_front();
             }
         }
-        self.stream.shutdown().await
+        self.line.shut()
     }
 }
 
-async fn drain(stream: &UnixStream) {
+async fn drain(line: &Line) {
     // On the heap: every connection's task has room for this future.
-    let mut scratch = vec![0; SCRAP];
+    let mut scrap = Vec::with_capacity(SCRAP);
     loop {
-        if stream.readable().await.is_err() {
+        let read = poll_fn(|cx| {
+            line.poll_read(cx, |fd| {
+                scrap.clear();
+                socket::receive(fd, &mut (&mut scrap).limit(SCRAP))
+            })
+        });
+        if !matches!(read.await, Ok(1..)) {
             return;
         }
-        match stream.try_read(&mut scratch) {
-            Ok(0) => return,
-            Ok(_) => tokio::time::sleep(PAUSE).await,
-            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
-        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

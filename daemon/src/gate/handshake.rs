@@ -7,7 +7,6 @@ use bytes::Bytes;
 use posthouse_protocol::codec::FramingError;
 use posthouse_protocol::handshake::{self, Agreed, ServerLimits};
 use posthouse_protocol::{Encoding, ErrorCode, Frame, FrameType, Hello, Violation, limits};
-use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
 use super::active::Active;
@@ -15,6 +14,7 @@ use super::closing::{Closing, LastWords};
 use super::house::House;
 use super::identity;
 use super::inbound::Inbound;
+use super::line::Line;
 use super::outbox;
 use super::peer::Peer;
 use crate::post::command::{Admit, ConnId, Departure, PostCommand};
@@ -26,7 +26,7 @@ pub(super) struct Handshaking {
     /// Its number.
     pub(super) conn: ConnId,
     /// Its socket.
-    pub(super) stream: UnixStream,
+    pub(super) line: Line,
     /// The process behind it.
     pub(super) peer: Peer,
     /// What the gate's connections share.
@@ -71,7 +71,7 @@ impl Handshaking {
     }
 
     fn into_closing(self, last: LastWords) -> Closing {
-        Closing { stream: self.stream, pending: Default::default(), last }
+        Closing { line: self.line, pending: Default::default(), last }
     }
 
     async fn shake(&self, inbound: &mut Inbound) -> Result<Guest, Failed> {
@@ -88,7 +88,7 @@ impl Handshaking {
 
     async fn first_frame(&self, inbound: &mut Inbound) -> Result<Bytes, Failed> {
         loop {
-            let read = std::future::poll_fn(|cx| inbound.poll_read(cx, &self.stream)).await;
+            let read = std::future::poll_fn(|cx| inbound.poll_read(cx, &self.line)).await;
             if !matches!(read, Ok(n) if n > 0) {
                 return match inbound.finish() {
                     Ok(()) => Err(Failed::Gone),
@@ -148,7 +148,7 @@ struct Guest {
 
 impl Guest {
     fn into_active(self, from: Handshaking, inbound: Inbound) -> Active {
-        Active::new(from.stream, inbound, self.outbox, self.outlet, self.principal, self.registration)
+        Active::new(from.line, inbound, self.outbox, self.outlet, self.principal, self.registration)
     }
 }
 

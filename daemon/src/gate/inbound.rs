@@ -5,11 +5,14 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::os::fd::BorrowedFd;
+use std::task::{Context, Poll};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use posthouse_protocol::codec::{self, FramingError};
-use tokio::net::UnixStream;
+
+use super::line::Line;
+use crate::sys::socket::{self, Received};
 
 /// Size of the shared block, in bytes.
 const BLOCK: usize = 128 * 1024;
@@ -33,31 +36,25 @@ pub(super) struct Inbound {
 impl Inbound {
     /// Reads what is there, at least one byte; 0 is the end of the stream. After it, frames are to be taken until there
     /// is none, and then [`Self::settle`] is to be called.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, stream: &UnixStream) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(stream.poll_read_ready(cx))?;
-            let read = if self.bytes.len() <= SMALL {
-                SHARED.with_borrow_mut(|shared| self.read_through(shared, stream))
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, line: &Line) -> Poll<io::Result<usize>> {
+        line.poll_read(cx, |fd| {
+            if self.bytes.len() <= SMALL {
+                SHARED.with_borrow_mut(|shared| self.read_through(shared, fd))
             } else {
                 self.bytes.reserve(ROOM);
-                stream.try_read_buf(&mut (&mut self.bytes).limit(MOST))
-            };
-            match read {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                read => return Poll::Ready(read),
+                socket::receive(fd, &mut (&mut self.bytes).limit(MOST))
             }
-        }
+        })
     }
 
-    fn read_through(&mut self, shared: &mut BytesMut, stream: &UnixStream) -> io::Result<usize> {
+    fn read_through(&mut self, shared: &mut BytesMut, fd: BorrowedFd<'_>) -> io::Result<Received> {
         if shared.capacity() < self.bytes.len() + ROOM {
             shared.reserve(BLOCK);
         }
         shared.extend_from_slice(&self.bytes);
-        let read = stream.try_read_buf(&mut (&mut *shared).limit(MOST));
+        let read = socket::receive(fd, &mut (&mut *shared).limit(MOST));
         match read {
-            Ok(n) if n > 0 => self.bytes = shared.split(),
+            Ok(Received { bytes, .. }) if bytes > 0 => self.bytes = shared.split(),
             _ => shared.clear(),
         }
         read

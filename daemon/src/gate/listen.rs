@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use super::closing::{Closing, LastWords};
 use super::handshake::Handshaking;
 use super::house::House;
+use super::line::Line;
 use super::peer::Peer;
 use crate::fail_point::{self, Point};
 use crate::holder::ancestry::Lineages;
@@ -119,14 +120,12 @@ pub(super) async fn accept(listener: Listener, house: Arc<House>, slots: Arc<Sem
             accepted = listener.accept() => accepted,
             _ = shutdown.wait_for(|down| down.wanted) => return listener,
         };
-        match accepted
-            .and_then(|Stream::UdSocket(stream)| Ok((stream.peer_creds()?, UnixStream::from(stream))))
-        {
-            Ok((credentials, stream)) => {
+        match accepted.and_then(|Stream::UdSocket(stream)| Ok((stream.peer_creds()?, line(stream)?))) {
+            Ok((credentials, line)) => {
                 fail_point::at(Point::GateAccept).await;
                 last += 1;
                 let peer = Peer::of(&credentials, &mut lineages);
-                welcome(ConnId(last), stream, peer, &house, &slots);
+                welcome(ConnId(last), line, peer, &house, &slots);
                 if house.traffic.let_in(Instant::now()) {
                     tokio::time::sleep(APART).await;
                 }
@@ -140,7 +139,11 @@ pub(super) async fn accept(listener: Listener, house: Arc<House>, slots: Arc<Sem
     }
 }
 
-fn welcome(conn: ConnId, stream: UnixStream, peer: Peer, house: &Arc<House>, slots: &Arc<Semaphore>) {
+fn line(stream: uds::Stream) -> io::Result<Line> {
+    Line::new(UnixStream::from(stream).into_std()?)
+}
+
+fn welcome(conn: ConnId, line: Line, peer: Peer, house: &Arc<House>, slots: &Arc<Semaphore>) {
     let refusal = if peer.uid != house.place.uid {
         Some(Violation::fatal(ErrorCode::Unauthorized, "this daemon serves another user"))
     } else if slots.available_permits() == 0 {
@@ -152,11 +155,11 @@ fn welcome(conn: ConnId, stream: UnixStream, peer: Peer, house: &Arc<House>, slo
     if let Some(why) = refusal {
         tracing::warn!(code = %why.code, uid = peer.uid, "connection refused");
         let last = LastWords::Violation(Box::new(why), Encoding::Json);
-        tokio::spawn(Closing { stream, pending: Default::default(), last }.run());
+        tokio::spawn(Closing { line, pending: Default::default(), last }.run());
         return;
     }
     let slot = slots.clone().try_acquire_owned();
-    let connection = Handshaking { conn, stream, peer, house: house.clone() };
+    let connection = Handshaking { conn, line, peer, house: house.clone() };
     tokio::spawn(async move {
         connection.live().await;
         drop(slot);

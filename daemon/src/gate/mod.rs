@@ -16,6 +16,7 @@ mod handshake;
 mod house;
 mod identity;
 mod inbound;
+mod line;
 mod listen;
 pub mod outbox;
 mod outgoing;

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use posthouse_protocol::Violation;
-use tokio::net::UnixStream;
 
+use super::line::Line;
 use super::outbox::{Mark, Outlet, Parcel};
 use crate::fail_point::{self, Point};
 
@@ -48,7 +48,7 @@ impl Outgoing {
     }
 
     /// Writes as much as the socket takes. Ready only when the connection is to end.
-    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, stream: &UnixStream) -> Poll<WriteEnd> {
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, line: &mut Line) -> Poll<WriteEnd> {
         // Everything is taken at once, so that a request to close is never stuck behind what cannot be written. The
         // outbox's byte limit bounds what piles up here.
         while let Poll::Ready(Some(parcel)) = self.outlet.poll_parcel(cx) {
@@ -62,26 +62,21 @@ impl Outgoing {
                 Parcel::End(why) => return Poll::Ready(WriteEnd::End(why)),
             }
         }
-        match self.poll_flush(cx, stream) {
+        match self.poll_flush(cx, line) {
             Poll::Ready(Err(e)) => Poll::Ready(WriteEnd::Lost(e)),
             Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
         }
     }
 
     /// Writes what was taken from the outlet so far.
-    fn poll_flush(&mut self, cx: &mut Context<'_>, stream: &UnixStream) -> Poll<io::Result<()>> {
-        while !self.pending.is_empty() {
-            match self.write_some(stream) {
-                Ok(()) => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => match stream.poll_write_ready(cx) {
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
-                    Poll::Pending => return Poll::Pending,
-                },
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Poll::Ready(Err(e)),
-            }
+    fn poll_flush(&mut self, cx: &mut Context<'_>, line: &mut Line) -> Poll<io::Result<()>> {
+        if self.pending.is_empty() {
+            return Poll::Ready(Ok(()));
         }
+        while !self.pending.is_empty() {
+            ready!(self.poll_some(cx, line))?;
+        }
+        line.flushed();
         if self.pending.capacity() > ROOM_KEPT {
             self.pending = VecDeque::new();
         }
@@ -98,14 +93,14 @@ impl Outgoing {
         self.pending
     }
 
-    fn write_some(&mut self, stream: &UnixStream) -> io::Result<()> {
+    fn poll_some(&mut self, cx: &mut Context<'_>, line: &mut Line) -> Poll<io::Result<()>> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let mut used = 0;
         for (slice, chunk) in slices.iter_mut().zip(&self.pending) {
             *slice = IoSlice::new(chunk);
             used += 1;
         }
-        let written = stream.try_write_vectored(slices.get(..used).unwrap_or_default())?;
+        let written = ready!(line.poll_write(cx, slices.get(..used).unwrap_or_default()))?;
         fail_point::pass(Point::GateWritten);
         self.outlet.written(written);
         self.written += written as u64;
@@ -123,6 +118,6 @@ impl Outgoing {
             left -= chunk.len();
             self.pending.pop_front();
         }
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 }
