@@ -18,6 +18,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
 use super::closing::{Closing, LastWords};
+use super::door::Door;
 use super::handshake::Handshaking;
 use super::house::House;
 use super::line::Line;
@@ -29,9 +30,6 @@ use crate::sys;
 
 /// Pause after a failed accept: without descriptors or memory, the next one would fail too.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// Time between two of a crowd at the door, so that it is not in the way of those who are inside and talk.
-const APART: Duration = Duration::from_millis(5);
 
 /// Why there is no socket; completes "failed to …".
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +111,7 @@ pub(super) fn keep(mut listener: Listener) -> io::Result<OwnedFd> {
 /// Accepts connections until the daemon is to end, and gives each a task of its own.
 pub(super) async fn accept(listener: Listener, house: Arc<House>, slots: Arc<Semaphore>) -> Listener {
     let mut shutdown = house.shutdown.subscribe();
-    let mut lineages = Lineages::default();
+    let (mut lineages, mut door) = (Lineages::default(), Door::default());
     let mut last = 0;
     loop {
         let accepted = tokio::select! {
@@ -126,8 +124,9 @@ pub(super) async fn accept(listener: Listener, house: Arc<House>, slots: Arc<Sem
                 last += 1;
                 let peer = Peer::of(&credentials, &mut lineages);
                 welcome(ConnId(last), line, peer, &house, &slots);
-                if house.traffic.let_in(Instant::now()) {
-                    tokio::time::sleep(APART).await;
+                let now = Instant::now();
+                if let Some(wait) = door.let_in(house.traffic.talk(now), now) {
+                    tokio::time::sleep(wait).await;
                 }
             }
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -12,6 +12,7 @@
 
 mod active;
 mod closing;
+mod door;
 mod handshake;
 mod house;
 mod identity;

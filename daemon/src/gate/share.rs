@@ -1,5 +1,4 @@
-//! Fair shares: a client that sends far more than the others, while they send too, is read a little later each time; and
-//! while others talk, a crowd of newcomers is let in one after the other.
+//! Fair shares: a client that sends far more than the others, while they send too, is read a little later each time.
 //!
 //! A client's messages are as safe as before, and nothing is refused. But what it sends comes in larger pieces with time between
 //! them, and the others' messages find the processor free. Alone, or among equals, everyone is read at once.
@@ -13,8 +12,6 @@ const WINDOW: Duration = Duration::from_millis(50);
 const HARMLESS: u64 = 250;
 /// How many times what the others send on average is too much.
 const EXCESS: u64 = 8;
-/// More newcomers in a window are a crowd.
-const CROWD: u64 = 5;
 /// How much later a client is read that sends too much.
 pub(super) const REST: Duration = Duration::from_millis(1);
 
@@ -32,7 +29,6 @@ pub(super) struct Traffic {
 struct Count {
     senders: AtomicU64,
     messages: AtomicU64,
-    newcomers: AtomicU64,
 }
 
 /// What one connection sent in the window that runs.
@@ -64,14 +60,10 @@ impl Traffic {
             && share.messages > EXCESS * self.others(share.messages).unwrap_or(u64::MAX / EXCESS)
     }
 
-    /// Counts a connection that was let in. Whether the next one is to wait a little: there is a crowd, and others talk. How
-    /// much they say does not matter, because a crowd would keep them from saying much.
-    pub(super) fn let_in(&self, now: Instant) -> bool {
+    /// Whether anybody has sent a message in this window or the last.
+    pub(super) fn talk(&self, now: Instant) -> bool {
         self.turn(self.window_of(now));
-        let came = self.now.newcomers.fetch_add(1, Ordering::Relaxed) + 1;
-        let crowd = came.max(self.before.newcomers.load(Ordering::Relaxed)) > CROWD;
-        let talk = |count: &Count| count.messages.load(Ordering::Relaxed) > 0;
-        crowd && (talk(&self.now) || talk(&self.before))
+        [&self.now, &self.before].iter().any(|count| count.messages.load(Ordering::Relaxed) > 0)
     }
 
     fn window_of(&self, now: Instant) -> u64 {
@@ -99,11 +91,9 @@ impl Traffic {
         }
         let take = |of: &AtomicU64| of.swap(0, Ordering::Relaxed);
         let (senders, messages) = (take(&self.now.senders), take(&self.now.messages));
-        let newcomers = take(&self.now.newcomers);
         let recent = last + 1 == window;
         self.before.senders.store(if recent { senders } else { 0 }, Ordering::Relaxed);
         self.before.messages.store(if recent { messages } else { 0 }, Ordering::Relaxed);
-        self.before.newcomers.store(if recent { newcomers } else { 0 }, Ordering::Relaxed);
     }
 }
 
@@ -142,23 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_waits_while_others_talk_and_nobody_else_does() {
-        let (traffic, mut share) = (Traffic::default(), Share::default());
-        let at = |windows: u32| traffic.began + windows * WINDOW;
-        assert!((0..100).all(|_| !traffic.let_in(at(0))), "nobody talks");
-        traffic.sent(&mut share, 1, at(5));
-        assert!((0..CROWD).all(|_| !traffic.let_in(at(5))), "a few are no crowd");
-        assert!(traffic.let_in(at(5)));
-        assert!(traffic.let_in(at(6)), "nor do they come in bursts");
-        assert!(!traffic.let_in(at(9)));
-    }
-
-    #[test]
     fn what_is_long_past_does_not_count() {
         let traffic = Traffic::default();
         let (mut flood, mut other) = (Share::default(), Share::default());
         traffic.sent(&mut other, 1, traffic.began);
         let later = traffic.began + Duration::from_secs(1);
+        assert!(traffic.talk(traffic.began + WINDOW) && !traffic.talk(later));
         assert!(!traffic.sent(&mut flood, 10_000, later));
     }
 }
