@@ -18,6 +18,7 @@ mod awake;
 mod bare;
 mod connection;
 mod peer;
+mod placed;
 mod process;
 mod program;
 mod report;

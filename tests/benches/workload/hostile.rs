@@ -1,16 +1,17 @@
 //! Two clients at work, and others who mean no good beside them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::nuisance::Nuisance;
 use super::{Contender, Effort, Workload, figure, on_one_thread};
 use crate::awake::Awake;
 use crate::connection::Connection;
 use crate::peer::{Peer, Terms};
-use crate::process;
 use crate::report::Better::Less;
 use crate::report::Goal;
 use crate::stats::{micros, percentile};
+use crate::{placed, process};
 
 /// Round trips of the two.
 const TRIPS: usize = 20_000;
@@ -45,22 +46,39 @@ fn measure(trips: usize, nuisance: Nuisance) -> Vec<f64> {
     let _awake = Awake::new();
     let before = process::memory(peer.pid());
     let (took, grown) = std::thread::scope(|scope| {
-        scope.spawn(|| nuisance.act(world, &over));
-        let measured = on_one_thread(async {
-            let mut alice = Connection::open(&peer, "alice", 256).await;
-            let mut bob = Connection::open(&peer, "bob", 256).await;
-            let (mut took, mut most) = (Vec::with_capacity(trips), 0.0f64);
-            for trip in 0..trips {
-                took.push(alice.there_and_back(&mut bob).await);
-                if trip % 1_000 == 0 {
-                    most = most.max(process::memory(peer.pid()) - before);
-                }
-            }
-            (took, most.max(process::memory(peer.pid()) - before))
+        let measured = scope.spawn(|| {
+            // Also when it could not be measured: the others would go on for ever.
+            let _over = Ends(&over);
+            placed::together(peer.pid());
+            on_one_thread(talk(&peer, trips))
         });
-        over.store(true, Ordering::Relaxed);
-        measured
+        nuisance.act(world, &over);
+        measured.join().expect("the trips")
     });
+    let grown = (grown - before) / 1024.0;
     let mut took = micros(took);
-    vec![percentile(&mut took, 0.5), percentile(&mut took, 0.99), grown / 1024.0]
+    vec![percentile(&mut took, 0.5), percentile(&mut took, 0.99), grown]
+}
+
+/// Tells the others that it is over.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How long each trip took, and the most memory that the daemon had meanwhile.
+async fn talk(peer: &Peer, trips: usize) -> (Vec<Duration>, f64) {
+    let mut alice = Connection::open(peer, "alice", 256).await;
+    let mut bob = Connection::open(peer, "bob", 256).await;
+    let (mut took, mut most) = (Vec::with_capacity(trips), 0.0f64);
+    for trip in 0..trips {
+        took.push(alice.there_and_back(&mut bob).await);
+        if trip % 1_000 == 0 {
+            most = most.max(process::memory(peer.pid()));
+        }
+    }
+    (took, most.max(process::memory(peer.pid())))
 }
