@@ -12,5 +12,6 @@ pub mod real;
 pub mod soak;
 pub mod stage;
 pub mod standin;
+pub mod until;
 pub mod upgrade;
 pub mod world;

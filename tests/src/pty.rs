@@ -6,12 +6,12 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use nix::pty::{Winsize, openpty};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use tokio::sync::watch;
 
+use crate::until;
 use crate::world::PATIENCE;
 
 /// A terminal with a program on it.
@@ -133,15 +133,8 @@ impl Terminal {
 
     /// Waits until the program has ended.
     pub async fn wait_end(&mut self) -> ExitStatus {
-        let ended = tokio::time::timeout(PATIENCE, async {
-            loop {
-                if let Some(status) = self.child.try_wait().expect("a child can be asked") {
-                    return status;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        });
-        ended.await.unwrap_or_else(|_| {
+        let ended = until::found(async || self.child.try_wait().expect("a child can be asked")).await;
+        ended.unwrap_or_else(|| {
             panic!("it does not end:\n{}", self.shown.lock().expect("a screen").screen.screen().contents())
         })
     }

@@ -35,6 +35,7 @@ use uuid::Uuid;
 
 use crate::standin::DEFINITION;
 use crate::standin::record::{Entry, entries};
+use crate::until;
 use crate::world::{PATIENCE, end_all_of, parent, program, signal};
 
 /// Holders, a journal and a post; with or without a registry.
@@ -205,12 +206,12 @@ impl Stage {
     /// Waits until the journal has so many events of a kind.
     pub async fn wait_events(&self, kind: &str, count: usize) {
         let there = || self.events().iter().filter(|(of, _)| of == kind).count();
-        let looked = tokio::time::timeout(PATIENCE, async {
-            while there() < count {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        });
-        assert!(looked.await.is_ok(), "only {} of {count} {kind}: {:?}", there(), self.events());
+        assert!(
+            until::so(|| there() >= count).await,
+            "only {} of {count} {kind}: {:?}",
+            there(),
+            self.events()
+        );
     }
 
     /// What the journal keeps of a session.
@@ -222,15 +223,8 @@ impl Stage {
 
     /// Waits until the journal keeps what is wanted of a session.
     pub async fn wait_record(&self, name: &str, wanted: impl Fn(&SessionRecord) -> bool) -> SessionRecord {
-        let looked = tokio::time::timeout(PATIENCE, async {
-            loop {
-                if let Some(record) = self.record(name).filter(&wanted) {
-                    return record;
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        });
-        looked.await.unwrap_or_else(|_| panic!("the record is not as wanted: {:?}", self.record(name)))
+        let found = until::found(async || self.record(name).filter(&wanted)).await;
+        found.unwrap_or_else(|| panic!("the record is not as wanted: {:?}", self.record(name)))
     }
 
     /// The next thing that a session asks of failover, or tells it of a turn.
@@ -301,34 +295,25 @@ impl Stage {
                 .map(|file| std::fs::read_to_string(file.path()).unwrap_or_default())
                 .any(|text| text.contains(word))
         };
-        let looked = tokio::time::timeout(PATIENCE, async {
-            while !recorded() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        });
-        assert!(looked.await.is_ok(), "{word} was not recorded");
+        assert!(until::so(recorded).await, "{word} was not recorded");
     }
 
     /// Waits until a process has ended.
     pub async fn wait_dead(&self, pid: u32) {
-        let looked = tokio::time::timeout(PATIENCE, async {
-            while crate::world::alive(pid) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        });
-        assert!(looked.await.is_ok(), "{pid} lives on");
+        assert!(until::so(|| !crate::world::alive(pid)).await, "{pid} lives on");
     }
 
     /// Waits until so many messages have been received under a key.
     pub async fn wait_received(&self, key: &str, count: usize) {
         let received = || self.received().iter().filter(|entry| entry.key == key).count();
-        let looked = tokio::time::timeout(PATIENCE, async {
-            while received() < count {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        });
         let (all, events) = (|| self.received(), || self.events());
-        assert!(looked.await.is_ok(), "only {} of {count}: {:#?}\n{:#?}", received(), all(), events());
+        assert!(
+            until::so(|| received() >= count).await,
+            "only {} of {count}: {:#?}\n{:#?}",
+            received(),
+            all(),
+            events()
+        );
     }
 
     /// Waits until a session shows this state.
@@ -339,16 +324,12 @@ impl Stage {
     /// Waits until what is known of a session is as wanted.
     pub async fn wait_for(&self, name: &str, wanted: impl Fn(&SessionInfo) -> bool) -> SessionInfo {
         let mut last = None;
-        let looked = tokio::time::timeout(PATIENCE, async {
-            loop {
-                last = self.info(name).await;
-                if let Some(info) = last.clone().filter(&wanted) {
-                    return info;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        });
-        looked.await.unwrap_or_else(|_| panic!("{name} did not become as wanted: {last:?}"))
+        let look = async || {
+            last = self.info(name).await;
+            last.clone().filter(&wanted)
+        };
+        let found = until::found(look).await;
+        found.unwrap_or_else(|| panic!("{name} did not become as wanted: {last:?}"))
     }
 
     /// Hands a message to a session, as post would.
@@ -466,16 +447,11 @@ impl Stage {
     /// Waits until a session's screen shows `text`.
     pub async fn wait_screen(&self, name: &str, text: &str) {
         let mut last = String::new();
-        let looked = tokio::time::timeout(PATIENCE, async {
-            loop {
-                last = self.screen(name).await;
-                if last.contains(text) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        });
-        assert!(looked.await.is_ok(), "{name} does not show {text:?}:\n{last}");
+        let look = async || {
+            last = self.screen(name).await;
+            last.contains(text).then_some(())
+        };
+        assert!(until::found(look).await.is_some(), "{name} does not show {text:?}:\n{last}");
     }
 
     /// All output of a session that its ring still has, and the offset of its first byte.

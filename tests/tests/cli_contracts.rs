@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use posthouse_tests::pty::Terminal;
 use posthouse_tests::standin::DEFINITION;
-use posthouse_tests::world::{PATIENCE, World, program};
+use posthouse_tests::until;
+use posthouse_tests::world::{World, program};
 use serde_json::{Map, Value, json};
 
 /// A world that knows the stand-in, with a file of revoked keys; `changes` are made to the definition.
@@ -149,12 +150,7 @@ async fn what_an_agent_may_not_do_is_exit_code_5() {
         said = said.display(),
     );
     world.cli(&["spawn", "agent", "--", "sh", "-c", &script]).ok();
-    let looked = tokio::time::timeout(PATIENCE, async {
-        while !said.exists() {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    });
-    looked.await.expect("the agent says something");
+    assert!(until::so(|| said.exists()).await, "the agent says nothing");
     let said = std::fs::read_to_string(&said).unwrap();
     let (error, code) = said.trim().rsplit_once('\n').expect("two lines");
     assert_eq!(code, "5", "{said}");

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use posthouse_tests::lab::{ClaudeLogin, Expiry, claude_home};
 use posthouse_tests::pty::Terminal;
 use posthouse_tests::real::Host;
 use posthouse_tests::require_cli;
-use posthouse_tests::world::{PATIENCE, program};
+use posthouse_tests::until;
+use posthouse_tests::world::program;
 use serde_json::{Value, json};
 
 /// Changes a JSON file.
@@ -38,12 +39,7 @@ fn switch_channels_on(home: &Path) {
 
 async fn until_written(log: &Path, words: &str) {
     let written = || fs::read_to_string(log).is_ok_and(|text| text.contains(words));
-    let seen = tokio::time::timeout(PATIENCE, async {
-        while !written() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    });
-    assert!(seen.await.is_ok(), "{words} is not in {}", fs::read_to_string(log).unwrap_or_default());
+    assert!(until::so(written).await, "{words} is not in {}", fs::read_to_string(log).unwrap_or_default());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -90,3 +90,69 @@ impl Line {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use bytes::{BufMut, BytesMut};
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::sys::socket;
+
+    fn pair() -> (Line, tokio::net::UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        (Line::new(ours).unwrap(), tokio::net::UnixStream::from_std(theirs).unwrap())
+    }
+
+    async fn write(line: &mut Line, bytes: &[u8]) -> usize {
+        poll_fn(|cx| line.poll_write(cx, &[IoSlice::new(bytes)])).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_full_socket_is_written_to_once_there_is_room_again_and_then_left_alone() {
+        let (mut line, mut peer) = pair();
+        let bytes = vec![7; 8 << 20];
+        let reader = async {
+            let mut read = 0;
+            while read < bytes.len() {
+                read += peer.read(&mut vec![0; 65_536]).await.unwrap();
+            }
+        };
+        let (mut left, mut was_full) = (bytes.len(), false);
+        let writer = async {
+            while left > 0 {
+                left -= write(&mut line, &bytes[..left]).await;
+                was_full |= line.room.is_some();
+            }
+            line.flushed();
+        };
+        tokio::join!(reader, writer);
+        assert!(was_full && line.room.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_read_that_brings_all_there_is_waits_for_more_and_for_the_end() {
+        let (line, peer) = pair();
+        let mut buffer = BytesMut::with_capacity(64);
+        let mut read = async || {
+            poll_fn(|cx| line.poll_read(cx, |fd| socket::receive(fd, &mut (&mut buffer).limit(64))))
+                .await
+                .unwrap()
+        };
+        peer.writable().await.unwrap();
+        peer.try_write(b"one").unwrap();
+        assert_eq!(read().await, 3);
+        let more = async {
+            tokio::task::yield_now().await;
+            peer.try_write(b"three").unwrap();
+        };
+        assert_eq!(tokio::join!(read(), more).0, 5);
+        drop(peer);
+        assert_eq!(read().await, 0);
+        assert_eq!(&buffer[..], b"onethree");
+    }
+}

@@ -1,6 +1,6 @@
 //! One daemon's world: what is in it, dying in it, and coming back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use posthouse_client::ClientError;
 use posthoused::fail_point::Point;
@@ -10,6 +10,7 @@ use super::person::{Order, Person, Seen};
 use super::verdict::{self, Verdict};
 use super::{AGENT, Case, Kind};
 use crate::standin::record::Entry;
+use crate::until;
 use crate::world::{CANARY, Canary, Points, World};
 
 /// How long a message may take to its end, and descriptors to be as many as before.
@@ -157,26 +158,19 @@ impl Place {
 
     /// Waits until the journal says that the message has ended for everybody.
     pub(super) async fn wait_for_end(&self, kind: Kind, order: &Order) -> bool {
-        let begun = Instant::now();
         let expected = kind.clients().len() + kind.sessions().len();
-        while begun.elapsed() < SOON {
-            let ended = verdict::deliveries(self.world.home(), &order.id).is_ok_and(|all| {
+        let have_ended = || {
+            verdict::deliveries(self.world.home(), &order.id).is_ok_and(|all| {
                 all.iter().filter(|d| d.ended).count() >= expected && all.iter().all(|d| d.ended)
-            });
-            if ended {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        false
+            })
+        };
+        until::so_within(SOON, have_ended).await
     }
 
     /// Waits until the canary has said everything.
     async fn settle(&self) {
-        let begun = Instant::now();
-        while !self.canary.is_heard(&self.world).await && begun.elapsed() < SOON {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let heard = async || self.canary.is_heard(&self.world).await.then_some(());
+        until::found_within(SOON, heard).await;
         assert!(self.canary_sings().await, "the canary was not heard");
     }
 

@@ -1,8 +1,6 @@
 //! Deaths that are not on a message's way: while the journal is made, a run is started, an old one is adopted, a session
 //! moves; and the holder's own.
 
-use std::time::{Duration, Instant};
-
 use posthouse_protocol::ReceiptState;
 use posthoused::fail_point::Point;
 use serde_json::Value;
@@ -11,6 +9,7 @@ use super::place::{Place, SOON};
 use super::table::Row;
 use super::verdict::{Verdict, deliveries, others};
 use super::{AGENT, Kind};
+use crate::until;
 use crate::world::{CANARY, World, program};
 
 /// A scene and what it is called.
@@ -50,15 +49,8 @@ pub async fn play((name, point): Scene) -> Row {
 }
 
 /// Waits for something that must come; whether it did.
-async fn comes(mut is: impl FnMut() -> bool) -> bool {
-    let begun = Instant::now();
-    while begun.elapsed() < SOON {
-        if is() {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    false
+async fn comes(is: impl FnMut() -> bool) -> bool {
+    until::so_within(SOON, is).await
 }
 
 async fn dies(world: &mut World) -> bool {

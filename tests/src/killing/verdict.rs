@@ -1,7 +1,7 @@
 //! What came of a message whose daemon died, judged by the journal's file, the clients, the stand-in's log and `/proc`.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use posthouse_protocol::ReceiptState;
 use posthouse_protocol::code::Code;
@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::person::{Order, Seen};
 use super::place::{Inventory, Place, SOON};
 use super::{AGENT, Case};
+use crate::until;
 
 /// What a case showed.
 #[derive(Clone, Debug, Default)]
@@ -190,14 +191,12 @@ fn ending(name: &str, all: &[Delivered], verdict: &mut Verdict) -> Option<Receip
 }
 
 pub(super) async fn others(place: &Place, verdict: &mut Verdict) {
-    let begun = Instant::now();
-    let now = loop {
-        let now = place.inventory();
-        if now == place.before || begun.elapsed() > SOON / 4 {
-            break now;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    let mut now = place.inventory();
+    let settled = || {
+        now = place.inventory();
+        now == place.before
     };
+    until::so_within(SOON / 4, settled).await;
     let Inventory { harnesses, processes, descriptors } = &place.before;
     if now.harnesses != *harnesses {
         verdict.others.push(format!("sessions were {harnesses:?} and are {:?}", now.harnesses));
