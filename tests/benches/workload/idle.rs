@@ -35,9 +35,21 @@ fn idle(peer: &Peer, watched: Duration) -> Vec<f64> {
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
         let memory = (process::memory(peer.pid()) - before) / CONNECTIONS as f64;
+        settle(peer.pid()).await;
         let spent = process::cpu(peer.pid());
         tokio::time::sleep(watched).await;
         let spent = process::cpu(peer.pid()).saturating_sub(spent);
         vec![memory, spent.as_secs_f64() * 100.0 / watched.as_secs_f64()]
     })
+}
+
+/// Waits for a second in which the process does next to nothing: what it does soon after its start is no connection's doing.
+async fn settle(pid: u32) {
+    for _ in 0..10 {
+        let before = process::cpu(pid);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if process::cpu(pid).saturating_sub(before) < Duration::from_millis(10) {
+            return;
+        }
+    }
 }
