@@ -12,7 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use posthouse_protocol::codec::{self, FramingError};
 
 use super::line::Line;
-use crate::sys::socket::{self, Received};
+use crate::sys::socket;
 
 /// Size of the shared block, in bytes.
 const BLOCK: usize = 128 * 1024;
@@ -47,14 +47,14 @@ impl Inbound {
         })
     }
 
-    fn read_through(&mut self, shared: &mut BytesMut, fd: BorrowedFd<'_>) -> io::Result<Received> {
+    fn read_through(&mut self, shared: &mut BytesMut, fd: BorrowedFd<'_>) -> io::Result<usize> {
         if shared.capacity() < self.bytes.len() + ROOM {
             shared.reserve(BLOCK);
         }
         shared.extend_from_slice(&self.bytes);
         let read = socket::receive(fd, &mut (&mut *shared).limit(MOST));
         match read {
-            Ok(Received { bytes, .. }) if bytes > 0 => self.bytes = shared.split(),
+            Ok(1..) => self.bytes = shared.split(),
             _ => shared.clear(),
         }
         read

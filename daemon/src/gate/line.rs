@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::Interest;
 
-use crate::sys::socket::{Received, Watched};
+use crate::sys::socket::Watched;
 
 /// The socket.
 #[derive(Debug)]
@@ -28,25 +28,19 @@ impl Line {
         Ok(Self { socket: Watched::new(socket, Interest::READABLE)?, room: None })
     }
 
-    /// Has `read` read once there is something to read.
+    /// Has `read` read once there is something to read. That it brought all there was shows at the next attempt: whoever sends
+    /// much has sent more by then.
     pub(super) fn poll_read(
         &self,
         cx: &mut Context<'_>,
-        mut read: impl FnMut(BorrowedFd<'_>) -> io::Result<Received>,
+        mut read: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
             let mut ready = ready!(self.socket.poll_read_ready(cx))?;
             match read(self.socket.socket().as_fd()) {
-                Ok(Received { bytes, drained }) => {
-                    if drained {
-                        // What comes from now on makes it ready again, and so did its end if that has come.
-                        ready.clear_ready();
-                    }
-                    return Poll::Ready(Ok(bytes));
-                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Poll::Ready(Err(e)),
+                read => return Poll::Ready(read),
             }
         }
     }
@@ -135,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_read_that_brings_all_there_is_waits_for_more_and_for_the_end() {
+    async fn what_was_read_to_its_end_waits_for_more_and_for_the_end_of_the_stream() {
         let (line, peer) = pair();
         let mut buffer = BytesMut::with_capacity(64);
         let mut read = async || {

@@ -53,20 +53,12 @@ impl Watched {
     }
 }
 
-/// What one read of a socket brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// Bytes; none at the end of the stream.
-    pub bytes: usize,
-    /// Whether there was room for more.
-    pub drained: bool,
-}
-
-/// Reads what a socket has into the next free room of `buffer`, which need not be zeroed for it.
+/// Reads what a socket has into the next free room of `buffer`, which need not be zeroed for it. Returns how many bytes that
+/// were; none at the end of the stream.
 ///
 /// # Errors
 /// What the kernel says, e.g. `EAGAIN` where nothing is there.
-pub fn receive(socket: BorrowedFd<'_>, buffer: &mut impl BufMut) -> io::Result<Received> {
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut impl BufMut) -> io::Result<usize> {
     let room = buffer.chunk_mut();
     let size = room.len();
     // SAFETY: the kernel writes at most `size` bytes to the room, which is as large and borrowed for the call.
@@ -74,5 +66,5 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut impl BufMut) -> io::Result<R
     let bytes = usize::try_from(nix::errno::Errno::result(read)?).unwrap_or_default();
     // SAFETY: the kernel has just written so many.
     unsafe { buffer.advance_mut(bytes) };
-    Ok(Received { bytes, drained: bytes < size })
+    Ok(bytes)
 }
