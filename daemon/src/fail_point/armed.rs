@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -89,11 +90,21 @@ fn claim(point: Point) -> Option<Action> {
     if let Some((words, left)) = after {
         let fewer = dir.join(format!("{}.{}", point.name(), std::process::id()));
         fs::write(&fewer, format!("{words} after {left}")).ok()?;
-        fs::rename(&fewer, &file).ok()?;
+        // It may have been disarmed since it was read, or armed anew: what is not there is not put there, and what is
+        // another's is put back.
+        if exchange(&fewer, &file) && fs::read_to_string(&fewer).is_ok_and(|old| old != line) {
+            exchange(&fewer, &file);
+        }
+        let _ = fs::remove_file(&fewer);
         return None;
     }
     fs::rename(&file, dir.join(format!("{}.reached", point.name()))).ok()?;
     Some(action)
+}
+
+/// Puts each of two files in the other's place, if both are there.
+fn exchange(one: &Path, other: &Path) -> bool {
+    renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE).is_ok()
 }
 
 /// The action, and the words that remain if it is for a later time, with how often after this one.
@@ -136,6 +147,17 @@ mod tests {
         let delay = Action::Delay(Duration::from_millis(30));
         assert_eq!(parse("delay 30 after 1"), Some((delay, Some(("delay 30", 0)))));
         assert_eq!((parse("nonsense"), parse("delay"), parse("abort after x")), (None, None, None));
+    }
+
+    #[test]
+    fn what_was_disarmed_is_not_armed_again_by_who_counted_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mine, point) = (dir.path().join("mine"), dir.path().join("point"));
+        fs::write(&mine, "abort after 1").unwrap();
+        assert!(!exchange(&mine, &point) && !point.exists());
+        fs::write(&point, "abort after 2").unwrap();
+        assert!(exchange(&mine, &point));
+        assert_eq!(fs::read_to_string(&point).unwrap(), "abort after 1");
     }
 
     #[test]
