@@ -4,7 +4,7 @@
 //!
 //! A connection is one task that goes through three states, each a type: [`handshake::Handshaking`] reads HELLO and asks
 //! post for the name, [`active::Active`] moves frames, [`closing::Closing`] says the last words; all three on one socket,
-//! the [`line`]. Frames of the message plane are handed to post in batches, as they were read ([`plane`]); requests become
+//! the [`mod@line`]. Frames of the message plane are handed to post in batches, as they were read ([`plane`]); requests become
 //! tasks of their own ([`verb`]). Whatever is to be written to a connection is appended to its [`outbox`] by whoever has
 //! it, and written by the connection's task, many chunks with one system call. Nobody waits for a slow reader: the
 //! [`roster`] cuts it off. Nor for a crowd of newcomers, or for one who floods: the [`door`] and everybody's [`share`] see
