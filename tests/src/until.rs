@@ -1,7 +1,7 @@
 //! Waiting for what nobody announces: a file that another program writes, a process's end, what a list says. Where there is
 //! an event, that is what to wait for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::world::PATIENCE;
 
@@ -15,14 +15,16 @@ pub async fn found<T>(look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
 
 /// The same with a limit of its own.
 pub async fn found_within<T>(limit: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    let begun = Instant::now();
-    loop {
-        let seen = look().await;
-        if seen.is_some() || begun.elapsed() >= limit {
-            return seen;
+    // A look that never returns is not waited for either.
+    let looked = tokio::time::timeout(limit, async {
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+            tokio::time::sleep(PAUSE).await;
         }
-        tokio::time::sleep(PAUSE).await;
-    }
+    });
+    looked.await.ok()
 }
 
 /// Looks until it is so; whether it was within [`PATIENCE`].

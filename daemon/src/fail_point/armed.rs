@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -92,8 +93,13 @@ fn claim(point: Point) -> Option<Action> {
         fs::write(&fewer, format!("{words} after {left}")).ok()?;
         // It may have been disarmed since it was read, or armed anew: what is not there is not put there, and what is
         // another's is put back.
-        if exchange(&fewer, &file) && fs::read_to_string(&fewer).is_ok_and(|old| old != line) {
-            exchange(&fewer, &file);
+        match exchange(&fewer, &file) {
+            Ok(()) if fs::read_to_string(&fewer).is_ok_and(|old| old != line) => {
+                exchange(&fewer, &file).ok()?;
+            }
+            Ok(()) | Err(Errno::ENOENT) => {}
+            // A file system that cannot exchange.
+            Err(_) => fs::rename(&fewer, &file).ok()?,
         }
         let _ = fs::remove_file(&fewer);
         return None;
@@ -103,8 +109,8 @@ fn claim(point: Point) -> Option<Action> {
 }
 
 /// Puts each of two files in the other's place, if both are there.
-fn exchange(one: &Path, other: &Path) -> bool {
-    renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE).is_ok()
+fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
+    renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE)
 }
 
 /// The action, and the words that remain if it is for a later time, with how often after this one.
@@ -154,9 +160,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mine, point) = (dir.path().join("mine"), dir.path().join("point"));
         fs::write(&mine, "abort after 1").unwrap();
-        assert!(!exchange(&mine, &point) && !point.exists());
+        assert_eq!(exchange(&mine, &point), Err(Errno::ENOENT));
+        assert!(!point.exists());
         fs::write(&point, "abort after 2").unwrap();
-        assert!(exchange(&mine, &point));
+        exchange(&mine, &point).unwrap();
         assert_eq!(fs::read_to_string(&point).unwrap(), "abort after 1");
     }
 

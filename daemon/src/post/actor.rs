@@ -117,7 +117,7 @@ impl Post {
             self.core.tick();
             self.carry_out();
         }
-        self.core.keep_waiting();
+        self.core.keep_newcomers();
         self.carry_out();
     }
 

@@ -74,8 +74,8 @@ impl Core {
         }
     }
 
-    /// Journals the names that wait for it.
-    pub fn keep_waiting(&mut self) {
+    /// Journals the names that have come in since this was last done.
+    pub fn keep_newcomers(&mut self) {
         for name in std::mem::take(&mut self.unkept) {
             self.keep(name);
         }

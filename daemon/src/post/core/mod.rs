@@ -166,7 +166,7 @@ impl Core {
     pub fn finish(&mut self) -> Effects {
         self.announce_arrivals();
         if self.commits.has_news() {
-            self.keep_waiting();
+            self.keep_newcomers();
         }
         let mut effects = std::mem::take(&mut self.effects);
         effects.submissions = self.commits.seal();

@@ -25,7 +25,7 @@ impl Core {
                 Due::Call(id) => self.call_timed_out(id),
                 Due::Pump(name) => self.pump(name),
                 Due::Rewrite => self.rewrite(),
-                Due::Keep => self.keep_waiting(),
+                Due::Keep => self.keep_newcomers(),
             }
         }
     }
